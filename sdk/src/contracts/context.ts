@@ -1,0 +1,47 @@
+/** What every part of a run gets from its host: the way to stop, to tell, and to know the time. */
+export interface Context {
+  /** Aborted when the run must stop. Whoever waits, waits on this too. */
+  readonly signal: AbortSignal
+  /** Tells the host what happens. The framework never prints. */
+  readonly report: (event: RunEvent) => void
+  /** Milliseconds since 1970, from the host's clock. */
+  readonly now: () => number
+}
+
+/** Something about a run that its host may show. */
+export type RunEvent =
+  | { readonly type: 'progress'; readonly progress: Progress }
+  | { readonly type: 'warning'; readonly warning: Warning }
+  | { readonly type: 'log'; readonly level: 'debug' | 'info' | 'warn'; readonly message: string }
+
+/** Counters since the start of the run; every one only grows. */
+export interface Progress {
+  /** What goes on: `scan`, `backup`, `restore`. */
+  readonly phase: string
+  /** Entries of the tree dealt with. */
+  readonly entries: number
+  /** Bytes of file content read or written. */
+  readonly bytes: number
+  /** Bytes handed to, or fetched from, the storage. */
+  readonly stored: number
+  /** Bytes of file content expected in all, where that is known. */
+  readonly total?: number | undefined
+}
+
+/** Something that went wrong with one entry while the run as a whole went on. */
+export interface Warning {
+  /**
+   * `unread`: not in this backup. `changed`: in it, but it changed while it was read. `skipped`: of a kind that is
+   * never backed up (a socket). `unrestored`: not written, or not as it was. `metadata`: content is right, something
+   * of its metadata could not be kept.
+   */
+  readonly kind: 'unread' | 'changed' | 'skipped' | 'unrestored' | 'metadata'
+  /** As text for people; bytes that are not UTF-8 are shown as U+FFFD. */
+  readonly path: string
+  readonly message: string
+}
+
+/** A context for embedders that want none of it. */
+export function quietContext(signal: AbortSignal = new AbortController().signal): Context {
+  return { signal, report: () => {}, now: Date.now }
+}

@@ -1,0 +1,142 @@
+/**
+ * An engine makes an archive of a source and brings it back. It sees neither storage nor codec: it writes a stream of
+ * bytes (the archive of one level) and entries (the index), and reads both back. All of an engine runs on a
+ * thread of its own, where the pipeline loads it anew by `module`; synchronous file calls are welcome there.
+ */
+import type { Warning } from './context.ts'
+import type { EntryReader, EntryWriter } from './entry.ts'
+import type { OptionDeclarations, Options } from './options.ts'
+
+/** A directory tree, or one file, of this machine. Plain data: it crosses threads. */
+export interface TreeSource {
+  readonly kind: 'tree'
+  /** Absolute. */
+  readonly path: string
+  /** Patterns of what to leave out, as `GNU tar --exclude` takes them: unanchored, `*` also matches `/`. */
+  readonly exclude: readonly string[]
+  /** Stay on the file system of `path`. */
+  readonly oneFileSystem: boolean
+  /** Follow symbolic links (`soft`), store hard links as files of their own (`hard`), or both. */
+  readonly dereference: 'none' | 'soft' | 'hard' | 'all'
+}
+
+/** One stream of bytes with a name: a dump, an image. */
+export interface StreamSource {
+  readonly kind: 'stream'
+  readonly name: string
+  /** Bytes, where known beforehand. */
+  readonly size?: number | undefined
+  readonly open: (signal: AbortSignal) => AsyncIterable<Uint8Array>
+}
+
+export type Source = TreeSource | StreamSource
+
+/** A directory of this machine to restore into. */
+export interface TreeTarget {
+  readonly kind: 'tree'
+  /** Absolute. Made, with its parents, when missing. */
+  readonly path: string
+  /** Replace what is there under the same name. Without it, existing entries are left and reported. */
+  readonly overwrite: boolean
+  /** Remove what is there and the backup does not hold. */
+  readonly remove: boolean
+}
+
+/** Where a stream is restored to. */
+export interface StreamTarget {
+  readonly kind: 'stream'
+  readonly write: (chunks: AsyncIterable<Uint8Array>, name: string, signal: AbortSignal) => Promise<void>
+}
+
+export type Target = TreeTarget | StreamTarget
+
+/** The archive of the level that is being written. */
+export interface ArchiveWriter {
+  /** Bytes written so far. */
+  readonly position: number
+  /** Appends a copy of `bytes`. Await what it returns, if anything, before the next call. */
+  write(bytes: Uint8Array): Promise<void> | undefined
+  /**
+   * The free rest of the block at hand, at least one byte: fill it from its start and say so with `commit`. The fast
+   * way to bring a file's content in without copying it.
+   */
+  space(): Uint8Array
+  /** The first `length` bytes of `space()` are content. Await what it returns, if anything, before the next call. */
+  commit(length: number): Promise<void> | undefined
+}
+
+/** The archives of a chain, of any level up to the one that is being restored. Every byte it gives was verified. */
+export interface ArchiveReader {
+  /**
+   * The bytes from `offset` of the archive of `level` to the end of their block, at least one; undefined at the end
+   * of the archive. They stay as they are until the next call. A promise only where it must be waited for. Fast
+   * when places are asked for in the order in which their entries come.
+   * @throws Failure `damaged` for a block that is missing or is not what was stored; other blocks can still be read
+   */
+  at(level: number, offset: number): Uint8Array | undefined | Promise<Uint8Array | undefined>
+}
+
+interface EngineRun<D extends OptionDeclarations> {
+  readonly options: Options<D>
+  /** The thread looks at it between blocks; an engine that works long without writing should look too. */
+  readonly signal: AbortSignal
+  readonly warn: (warning: Warning) => void
+  /** Tells how much was done since the last call: entries of the tree, bytes of content. */
+  readonly count: (entries: number, bytes: number) => void
+}
+
+export interface EngineBackup<D extends OptionDeclarations = OptionDeclarations> extends EngineRun<D> {
+  readonly source: Source
+  /** 0 for a whole backup. */
+  readonly level: number
+  /** The tree as the level below saw it; undefined at level 0. */
+  readonly previous: EntryReader | undefined
+  readonly archive: ArchiveWriter
+  readonly index: EntryWriter
+}
+
+export interface EngineRestore<D extends OptionDeclarations = OptionDeclarations> extends EngineRun<D> {
+  readonly target: Target
+  /** What to restore, in walk order. */
+  readonly entries: EntryReader
+  readonly archive: ArchiveReader
+  /** Bytes of content that the manifest promised; more than that is `hostile`. */
+  readonly promised: number
+}
+
+export interface EngineList<D extends OptionDeclarations = OptionDeclarations> extends EngineRun<D> {
+  readonly level: number
+  readonly previous: EntryReader | undefined
+  readonly archive: ArchiveReader
+  readonly index: EntryWriter
+}
+
+export interface Engine<D extends OptionDeclarations = OptionDeclarations> {
+  readonly name: string
+  readonly description: string
+  readonly options: D
+  /** `import.meta.url` of a module whose default export is the plugin that holds this engine. */
+  readonly module: string
+  /**
+   * Writes the archive of one level and the entries of the whole tree, each with the place of its newest content.
+   * A file that cannot be read is a warning, and what `previous` knew of it goes on into the index.
+   * @throws Failure `source` when there is nothing to back up
+   */
+  backup(run: EngineBackup<D>): Promise<void>
+  /**
+   * Brings the entries back. What cannot be brought back is a warning, and the rest goes on.
+   * @throws Failure `hostile` for what no honest archive holds; nothing outside the target was touched
+   */
+  restore(run: EngineRestore<D>): Promise<void>
+  /**
+   * The entries of an archive from its bytes alone, on top of `previous`: for archives of other programs and for an
+   * index that was lost.
+   * @throws Failure `damaged`, `hostile`
+   */
+  list(run: EngineList<D>): Promise<void>
+}
+
+/** Declares an engine with the types of its options kept. */
+export function declareEngine<const D extends OptionDeclarations>(engine: Engine<D>): Engine<D> {
+  return engine
+}

@@ -1,0 +1,58 @@
+/**
+ * A mode knows a kind of thing to back up: files, a database, an instance. It finds the resources, holds each
+ * still for as long as a snapshot (or, without one, the copy) needs, and says what is to be read.
+ *
+ * The order, on every path: `quiesce` → snapshot → `release` → copy; without a snapshot `release` comes after the copy.
+ * `release` is always called after `quiesce` was, also when that failed. A mode holds its lock by an open session with
+ * a lease, so that a killed agent never leaves a server locked.
+ */
+import type { Context } from './context.ts'
+import type { Source, Target } from './engine.ts'
+import type { OptionDeclarations, Options } from './options.ts'
+
+/** One thing that becomes one backup. */
+export interface Resource {
+  /** Tells the resources of one session apart; '' when there can be only one. */
+  readonly name: string
+  /** The directory whose file system a snapshot must hold; undefined where snapshots make no sense. */
+  readonly path?: string | undefined
+  /** Kept in the manifest for the restore: flavour, networks, binlog position. No secrets. */
+  readonly facts: Readonly<Record<string, unknown>>
+}
+
+/** A mode at work. Disposed on every path. */
+export interface ModeSession extends AsyncDisposable {
+  resources(): AsyncIterable<Resource>
+  /** Holds the resource still. */
+  quiesce?(resource: Resource): Promise<void>
+  /** Lets it go on. */
+  release?(resource: Resource): Promise<void>
+  /** What to read; `path` is where the snapshot shows `resource.path`, or `resource.path` itself. */
+  source(resource: Resource, path: string | undefined): Promise<Source>
+}
+
+export interface Mode<D extends OptionDeclarations = OptionDeclarations> {
+  readonly name: string
+  readonly description: string
+  readonly options: D
+  /** @throws Failure `source`, `denied`, `unavailable` */
+  open(options: Options<D>, context: Context): Promise<ModeSession>
+  /** Where to bring a backup of this mode back to. `facts` are those of the resource that was backed up. */
+  target(
+    destination: RestoreDestination,
+    facts: Readonly<Record<string, unknown>>,
+    context: Context,
+  ): Promise<Target>
+}
+
+export interface RestoreDestination {
+  /** What the person named: a directory, for files. */
+  readonly destination: string
+  readonly overwrite: boolean
+  readonly remove: boolean
+}
+
+/** Declares a mode with the types of its options kept. */
+export function declareMode<const D extends OptionDeclarations>(mode: Mode<D>): Mode<D> {
+  return mode
+}

@@ -1,0 +1,164 @@
+/**
+ * Options are data. A driver declares each option once; flag, ini key, environment variable, validation,
+ * help, manual and types are derived from that declaration.
+ *
+ * An option `maxSegmentSize` is `--max-segment-size` on the command line, `max_segment_size` in an ini file
+ * and `FREEZER_MAX_SEGMENT_SIZE` in the environment.
+ */
+import { Failure } from './failures.ts'
+
+interface Declared {
+  /** The first line stands in `--help`; what follows stands in the manual only. */
+  readonly help: string
+  /** A one-letter flag. */
+  readonly short?: string
+  /** What the value is called in help: `DIR`, `BYTES`. */
+  readonly value?: string
+  /** The value never reaches a log, an argument list, a manifest or a message. */
+  readonly secret?: boolean
+  readonly required?: boolean
+}
+
+export type OptionDeclaration =
+  | (Declared & {
+      readonly type: 'string' | 'path'
+      readonly default?: string
+      readonly choices?: readonly string[]
+    })
+  | (Declared & { readonly type: 'list'; readonly default?: readonly string[] })
+  | (Declared & { readonly type: 'boolean'; readonly default?: boolean })
+  /** `integer`: a whole number. `number`: any. `bytes`: a whole number, suffixes K, M, G, T mean powers of 1024. */
+  | (Declared & {
+      readonly type: 'integer' | 'number' | 'bytes'
+      readonly default?: number
+      readonly min?: number
+      readonly max?: number
+    })
+
+export type OptionDeclarations = Readonly<Record<string, OptionDeclaration>>
+
+type TypeOf<D extends OptionDeclaration> = D['type'] extends 'list'
+  ? readonly string[]
+  : D['type'] extends 'boolean'
+    ? boolean
+    : D['type'] extends 'integer' | 'number' | 'bytes'
+      ? number
+      : D extends { choices: readonly (infer C)[] }
+        ? C
+        : string
+
+type Always<D> = D extends { default: unknown } | { required: true } | { type: 'boolean' | 'list' }
+  ? true
+  : false
+
+/** The values that declarations `D` give: always present with a default or when required, else maybe undefined. */
+export type Options<D extends OptionDeclarations> = {
+  readonly [K in keyof D]: Always<D[K]> extends true ? TypeOf<D[K]> : TypeOf<D[K]> | undefined
+}
+
+export type OptionValue = string | number | boolean | readonly string[] | undefined
+
+/** Declares options with their literal types kept. */
+export function declareOptions<const D extends OptionDeclarations>(declarations: D): D {
+  return declarations
+}
+
+/** `maxSegmentSize` → `max-segment-size` (`-`) or `max_segment_size` (`_`). */
+export function spell(name: string, separator: '-' | '_'): string {
+  return name.replace(/[A-Z]/g, (letter) => separator + letter.toLowerCase())
+}
+
+const units: Record<string, number> = { '': 1, K: 2 ** 10, M: 2 ** 20, G: 2 ** 30, T: 2 ** 40 }
+
+/** `120M` → 125829120. @throws Failure `usage` */
+export function parseBytes(text: string): number {
+  const match = /^(\d+(?:\.\d+)?)([KMGT]?)(?:i?B)?$/i.exec(text.trim())
+  const unit = units[match?.[2]?.toUpperCase() ?? '?']
+  if (match === null || unit === undefined) {
+    throw new Failure('usage', `"${text}" is not a size; write a number, or one like 10K, 120M, 2G.`)
+  }
+  return Math.round(Number(match[1]) * unit)
+}
+
+function convert(declaration: OptionDeclaration, raw: unknown): OptionValue {
+  switch (declaration.type) {
+    case 'list':
+      if (Array.isArray(raw) && raw.every((item) => typeof item === 'string')) return raw
+      if (typeof raw === 'string') return raw.split(/\r?\n/).filter((line) => line !== '')
+      break
+    case 'boolean':
+      if (typeof raw === 'boolean') return raw
+      if (typeof raw === 'string') {
+        if (/^(true|yes|on|1)$/i.test(raw)) return true
+        if (/^(false|no|off|0|none|)$/i.test(raw)) return false
+      }
+      break
+    case 'bytes':
+    case 'integer':
+    case 'number': {
+      const value =
+        typeof raw === 'number'
+          ? raw
+          : typeof raw !== 'string' || raw.trim() === ''
+            ? Number.NaN
+            : declaration.type === 'bytes'
+              ? parseBytes(raw)
+              : Number(raw)
+      if (!Number.isFinite(value) || (declaration.type !== 'number' && !Number.isSafeInteger(value))) break
+      const { min, max } = declaration
+      if ((min !== undefined && value < min) || (max !== undefined && value > max)) {
+        const bounds = [min === undefined ? '' : `at least ${min}`, max === undefined ? '' : `at most ${max}`]
+        throw new Failure('usage', `${raw} is out of range: ${bounds.filter((b) => b !== '').join(', ')}.`)
+      }
+      return value
+    }
+    case 'string':
+    case 'path':
+      if (typeof raw !== 'string') break
+      if (declaration.choices !== undefined && !declaration.choices.includes(raw)) {
+        throw new Failure('usage', `"${raw}" is none of ${declaration.choices.join(', ')}.`)
+      }
+      return raw
+  }
+  const shown = declaration.secret === true ? 'The value' : `"${String(raw)}"`
+  const wanted = {
+    list: 'a list',
+    boolean: 'true or false',
+    integer: 'a whole number',
+    bytes: 'a size',
+  } as Record<string, string>
+  throw new Failure('usage', `${shown} is not ${wanted[declaration.type] ?? `a ${declaration.type}`}.`)
+}
+
+/**
+ * Values checked and converted by their declarations, defaults filled in, frozen.
+ * Accepts the text of a flag, an ini file or the environment as well as typed values.
+ *
+ * @param origin says where a value came from, for the message: `--max-level`, `max_level in /etc/freezer.ini`
+ * @throws Failure `usage` for an unknown name, a value of the wrong form, or a required one that is missing
+ */
+export function checkOptions<const D extends OptionDeclarations>(
+  declarations: D,
+  values: Readonly<Record<string, unknown>>,
+  origin: (name: string) => string = (name) => `--${spell(name, '-')}`,
+): Options<D> {
+  const checked: Record<string, OptionValue> = {}
+  for (const name of Object.keys(values)) {
+    if (!Object.hasOwn(declarations, name)) throw new Failure('usage', `There is no option ${origin(name)}.`)
+  }
+  for (const [name, declaration] of Object.entries(declarations)) {
+    const raw = values[name]
+    if (raw === undefined) {
+      if (declaration.required === true) throw new Failure('usage', `${origin(name)} is required.`)
+      checked[name] =
+        declaration.default ?? { list: [], boolean: false }[declaration.type as 'list' | 'boolean']
+      continue
+    }
+    try {
+      checked[name] = convert(declaration, raw)
+    } catch (error) {
+      throw new Failure('usage', `${origin(name)}: ${(error as Error).message}`)
+    }
+  }
+  return Object.freeze(checked) as Options<D>
+}

@@ -1,0 +1,53 @@
+/**
+ * A plugin is a plain object, the default export of its package; loading it does nothing. What it provides stands also
+ * in its `package.json`, so that discovery and admission need no code of it:
+ *
+ *     "freezer": { "api": "1.0", "provides": { "storage": ["local"] } }
+ */
+import type { Codec } from './codec.ts'
+import type { Engine } from './engine.ts'
+import type { Mode } from './mode.ts'
+import type { SnapshotProvider } from './snapshot.ts'
+import type { StorageDriver } from './storage.ts'
+
+/** Version of the contracts: a host loads plugins of the same major and of a minor that is not newer. */
+export const apiVersion = '1.0'
+
+export const providerKinds = ['mode', 'snapshot', 'engine', 'codec', 'storage'] as const
+export type ProviderKind = (typeof providerKinds)[number]
+
+// Method parameters are bivariant on purpose: a list holds drivers of many option types, and only checked
+// options of its own declarations are ever given to a driver.
+export interface Plugin {
+  readonly modes?: readonly Mode[]
+  readonly snapshots?: readonly SnapshotProvider[]
+  readonly engines?: readonly Engine[]
+  readonly codecs?: readonly Codec[]
+  readonly storages?: readonly StorageDriver[]
+}
+
+/** The `freezer` member of a plugin's `package.json`. */
+export interface PluginManifest {
+  readonly api: string
+  readonly provides: Partial<Record<ProviderKind, readonly string[]>>
+}
+
+export interface ProviderOf {
+  mode: Mode
+  snapshot: SnapshotProvider
+  engine: Engine
+  codec: Codec
+  storage: StorageDriver
+}
+
+/** Every provider of `kind` that `plugin` holds. */
+export function providers<K extends ProviderKind>(plugin: Plugin, kind: K): readonly ProviderOf[K][] {
+  const members = {
+    mode: plugin.modes,
+    snapshot: plugin.snapshots,
+    engine: plugin.engines,
+    codec: plugin.codecs,
+    storage: plugin.storages,
+  }
+  return (members[kind] ?? []) as readonly ProviderOf[K][]
+}

@@ -1,0 +1,33 @@
+/**
+ * A snapshot provider freezes a volume, so that a copy that takes hours shows one moment. A snapshot is never a backup.
+ */
+import type { Context } from './context.ts'
+import type { OptionDeclarations, Options } from './options.ts'
+
+/** A frozen view. Disposing it removes it, whatever happened to the copy. */
+export interface Snapshot extends AsyncDisposable {
+  /** Where the snapshot shows the path that it was made for. */
+  readonly path: string
+  /**
+   * Whether the view held to the end: some providers notice only afterwards that a snapshot overflowed.
+   * @throws Failure `source` when what was read through it cannot be trusted
+   */
+  verify(): Promise<void>
+}
+
+export interface SnapshotProvider<D extends OptionDeclarations = OptionDeclarations> {
+  readonly name: string
+  readonly description: string
+  readonly options: D
+  /** Whether this provider can freeze the volume that `path` is on. Changes nothing. */
+  covers(path: string, options: Options<D>, context: Context): Promise<boolean>
+  /** Freezes it. First finds and removes what a killed run of this provider left behind. */
+  create(path: string, options: Options<D>, context: Context): Promise<Snapshot>
+}
+
+/** Declares a snapshot provider with the types of its options kept. */
+export function declareSnapshotProvider<const D extends OptionDeclarations>(
+  provider: SnapshotProvider<D>,
+): SnapshotProvider<D> {
+  return provider
+}

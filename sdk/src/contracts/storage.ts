@@ -1,0 +1,80 @@
+/**
+ * A storage keeps named blobs. That is all: it knows no backup, level, manifest or codec, never retries,
+ * sleeps or logs. What every storage needs beyond that (retry, bandwidth limits, verification, several at
+ * once) is a wrapper with this same interface.
+ *
+ * What the service behind it must provide
+ * - A blob that was put is there for every later `get`, whole, also after a crash of either side.
+ * - A `put` that failed, or whose program was killed, leaves either no blob under that key or a whole one.
+ * - A blob that was listed can be read.
+ *
+ * Keys are made of `A-Z a-z 0-9 . _ - %` and `/` between parts; no part is empty, `.` or `..`; at most 900 characters.
+ * A key whose part begins with a dot is the storage's own: it is never given by callers and never listed.
+ */
+import type { Context } from './context.ts'
+import type { OptionDeclarations, Options } from './options.ts'
+
+/** Part of a blob: `length` bytes from `offset`. */
+export interface Range {
+  readonly offset: number
+  readonly length: number
+}
+
+export interface StoredBlob {
+  readonly key: string
+  /** Bytes. */
+  readonly size: number
+}
+
+export interface Storage {
+  /**
+   * Stores the concatenation of `chunks` under `key`, replacing what is there, all or nothing, durable on return.
+   * The caller bounds the size (a segment) and does not change the chunks before the promise settles; so a
+   * storage may send them again.
+   * @throws Failure `no-space`, `denied`, `unavailable`
+   */
+  put(key: string, chunks: readonly Uint8Array[], signal: AbortSignal): Promise<void>
+
+  /**
+   * The bytes of a blob, or of a part of it, in order; a chunk belongs to whoever received it. A range that
+   * reaches beyond the end gives what there is; one that begins at or beyond the end gives nothing. Less than that
+   * is a failure, never a short answer. Leaving the iteration early releases everything.
+   * @throws Failure `not-found`, `denied`, `unavailable`
+   */
+  get(key: string, range: Range | undefined, signal: AbortSignal): AsyncIterable<Uint8Array>
+
+  /**
+   * Every blob whose key starts with `prefix` (any prefix, not only whole parts), each once, in no particular order.
+   * Nothing there is an empty answer; a listing that cannot be read, or not to its end, throws.
+   * @throws Failure `denied`, `unavailable`
+   */
+  list(prefix: string, signal: AbortSignal): AsyncIterable<StoredBlob>
+
+  /**
+   * Removes a blob; one that is not there is already removed.
+   * @throws Failure `denied`, `unavailable`
+   */
+  remove(key: string, signal: AbortSignal): Promise<void>
+
+  /** Ends connections. Called once, after the last call has settled. */
+  close?(): Promise<void>
+}
+
+/** A storage as a plugin provides it. */
+export interface StorageDriver<D extends OptionDeclarations = OptionDeclarations> {
+  readonly name: string
+  readonly description: string
+  readonly options: D
+  /**
+   * Opens the storage. Does not create a container that is missing when `create` is false.
+   * @throws Failure `not-found` when the container is missing, `denied`, `unavailable`, `key`
+   */
+  open(options: Options<D>, context: Context, access: { readonly create: boolean }): Promise<Storage>
+}
+
+/** Declares a storage driver with the types of its options kept. */
+export function declareStorage<const D extends OptionDeclarations>(
+  driver: StorageDriver<D>,
+): StorageDriver<D> {
+  return driver
+}
