@@ -286,7 +286,7 @@ function writeSparse(random: Random, path: string): void {
   try {
     const size = below(random, 3 << 20)
     fs.ftruncateSync(fd, size)
-    for (let runs = below(random, 6); runs > 0 && size > 0; runs--) {
+    for (let runs = size === 0 ? 0 : below(random, 6); runs > 0; runs--) {
       const offset = chance(random, 0.5) ? below(random, size) : Math.floor(below(random, size) / 4096) * 4096
       fs.writeSync(fd, randomBytes(random, Math.min(1 + below(random, 9000), size - offset)), 0, null, offset)
     }
@@ -461,7 +461,7 @@ export function makeTree(dir: string, random: Random, entries = 120): void {
   }
   for (const { path, type } of made) decorate(random, path, type, 0.4)
   decorate(random, top, 'directory', 0.4)
-  for (const { path } of made.reverse()) if (chance(random, 0.8)) changeTime(random, path)
+  for (const { path } of made.toReversed()) if (chance(random, 0.8)) changeTime(random, path)
   changeTime(random, top)
 }
 
