@@ -1,1 +1,7 @@
+export * from './attributes.ts'
+export * from './directory.ts'
+export * from './errno.ts'
+export * from './holes.ts'
 export * from './libc.ts'
+export * from './names.ts'
+export * from './stat.ts'

@@ -18,6 +18,7 @@ const call = {
   linkat: libc.func('int linkat(int, const void *, int, const void *, int)'),
   renameat: libc.func('int renameat(int, const void *, int, const void *)'),
   unlinkat: libc.func('int unlinkat(int, const void *, int)'),
+  getdents64: libc.func('long getdents64(int, void *, size_t)'),
   readlinkat: libc.func('long readlinkat(int, const void *, void *, size_t)'),
   fchownat: libc.func('int fchownat(int, const void *, uint32_t, uint32_t, int)'),
   fchmod: libc.func('int fchmod(int, uint32_t)'),

@@ -1,0 +1,87 @@
+/** Opening and listing by directory descriptor and name: no path is too long, no swapped link leads elsewhere. */
+import { constants } from 'node:fs'
+import { codeOf, systemError } from './errno.ts'
+import { call } from './libc.ts'
+import { nameBytes } from './names.ts'
+
+const closeOnExec = 0o2000000
+const noAccessTime = 0o1000000
+const follow = (flags: number, followed: boolean) => (followed ? flags : flags | constants.O_NOFOLLOW)
+
+/** Stands for the working directory where an open directory is asked for; absolute paths ignore it. */
+export const here = -100
+
+function openAt(directory: number, name: string, flags: number): number {
+  const fd = call.openat(directory, nameBytes(name), flags | closeOnExec, 0) as number
+  if (fd < 0) throw systemError('open')
+  return fd
+}
+
+/** Reading changes no access time, unless the file is another user's, who alone may ask for that. */
+function openUntouched(directory: number, name: string, flags: number): number {
+  try {
+    return openAt(directory, name, flags | noAccessTime)
+  } catch (error) {
+    if (codeOf(error) !== 'EPERM') throw error
+    return openAt(directory, name, flags)
+  }
+}
+
+/**
+ * Opens the directory `name` in `directory` for listing. Close it with `closeSync`.
+ * @param followed whether a symbolic link may lead there
+ * @throws SystemError `ENOTDIR` (also for a link that is not to be followed), `EACCES`, …
+ */
+export function openDirectory(directory: number, name: string, followed = false): number {
+  return openUntouched(directory, name, follow(constants.O_RDONLY | constants.O_DIRECTORY, followed))
+}
+
+/**
+ * Opens the file `name` in `directory` for reading; never waits for the other end of a FIFO. Close it with `closeSync`.
+ * @throws SystemError `ELOOP` for a symbolic link that is not to be followed, `ENOENT`, `EACCES`, …
+ */
+export function openFile(directory: number, name: string, followed = false): number {
+  return openUntouched(directory, name, follow(constants.O_RDONLY | constants.O_NONBLOCK, followed))
+}
+
+/** Target of the symbolic link `name`. @throws SystemError `EINVAL` when it is none */
+export function readLink(directory: number, name: string): string {
+  for (let size = 4096; ; size *= 2) {
+    const target = Buffer.allocUnsafe(size)
+    const length = call.readlinkat(directory, nameBytes(name), target, size) as number
+    if (length < 0) throw systemError('readlink')
+    if (length < size) return target.toString('latin1', 0, length)
+  }
+}
+
+export interface Listing {
+  /** Names of what the directory itself calls a subdirectory. */
+  readonly directories: string[]
+  /** All other names; on file systems that do not tell, subdirectories are among them. */
+  readonly others: string[]
+}
+
+const page = Buffer.allocUnsafe(128 * 1024)
+const typeDirectory = 4
+
+/** Names in the open directory, each list sorted by bytes. @throws SystemError */
+export function listDirectory(fd: number): Listing {
+  const directories: string[] = []
+  const others: string[] = []
+  for (;;) {
+    const filled = Number(call.getdents64(fd, page, page.length))
+    if (filled < 0) throw systemError('getdents64')
+    if (filled === 0) break
+    // struct linux_dirent64: inode 8, offset 8, length of the record 2, type 1, name until NUL.
+    for (let at = 0; at < filled; at += page.readUInt16LE(at + 16)) {
+      const start = at + 19
+      const name = page.toString('latin1', start, page.indexOf(0, start))
+      if (name === '.' || name === '..') continue
+      if (page[at + 18] === typeDirectory) directories.push(name)
+      else others.push(name)
+    }
+  }
+  directories.sort()
+  others.sort()
+  return { directories, others }
+}
