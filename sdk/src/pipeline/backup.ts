@@ -1,0 +1,204 @@
+/** A backup, from source to manifest. */
+import { randomBytes } from 'node:crypto'
+import type { Codec } from '../contracts/codec.ts'
+import type { Context } from '../contracts/context.ts'
+import type { Engine, Source, TreeSource } from '../contracts/engine.ts'
+import { displayPath } from '../contracts/entry.ts'
+import { Failure, isFailure } from '../contracts/failures.ts'
+import { StoredChain } from '../repository/chain.ts'
+import type { RepositoryKey } from '../repository/keys.ts'
+import { chooseParent, type LevelPolicy } from '../repository/levels.ts'
+import { type CodecUse, encodeManifest, type Manifest } from '../repository/manifest.ts'
+import { type BackupName, manifestKey } from '../repository/names.ts'
+import type { Repository } from '../repository/repository.ts'
+import { BackupWriter } from './backup-writer.ts'
+import { Coders, defaultWorkers } from './coders.ts'
+import { runEngine } from './engine-host.ts'
+import { Meter } from './meter.ts'
+import { readPages } from './page-source.ts'
+
+export interface CodecChoice {
+  readonly codec: Codec
+  readonly options: Readonly<Record<string, unknown>>
+}
+
+export interface BackupRequest {
+  readonly repository: Repository
+  readonly source: Source
+  readonly engine: Engine
+  readonly engineOptions?: Readonly<Record<string, unknown>>
+  readonly host: string
+  readonly name: string
+  /** The mode that gave the source, and what it wants to know again when it restores. */
+  readonly mode: { readonly name: string; readonly facts: Readonly<Record<string, unknown>> }
+  readonly compression?: CodecChoice | undefined
+  readonly encryption?: CodecChoice | undefined
+  readonly levels: LevelPolicy
+  /** Bytes of a segment at most, one block always fits. */
+  readonly segmentSize?: number | undefined
+  /** Blocks under way between engine and storage. */
+  readonly queueSize?: number | undefined
+  /** Threads that compress and encrypt. */
+  readonly workers?: number | undefined
+  /** Does everything but storing. The repository must be on a storage that discards what is put. */
+  readonly dryRun?: boolean | undefined
+}
+
+export interface BackupResult {
+  readonly id: string
+  readonly host: string
+  readonly name: string
+  readonly level: number
+  /** ISO 8601, UTC. */
+  readonly time: string
+  readonly engine: string
+  readonly codecs: readonly string[]
+  /** Entries of the tree, and bytes of their content. */
+  readonly entries: number
+  readonly bytes: number
+  /** Bytes of the archive of this level, before encoding. */
+  readonly archived: number
+  /** Bytes that the backup added to the storage. */
+  readonly stored: number
+  /** Entries that could not be read, and that changed while they were. */
+  readonly unread: number
+  readonly changed: number
+  readonly seconds: number
+  readonly dryRun: boolean
+}
+
+export const backupDefaults = { segmentSize: 16 * 2 ** 20, queueSize: 6 } as const
+/** Bytes of the archive that are compressed and encrypted as one. */
+const blockSize = 2 ** 20
+
+/** @throws Failure; whatever was stored by then is no backup and disturbs none */
+export async function backup(request: BackupRequest, context: Context): Promise<BackupResult> {
+  const started = performance.now()
+  const { repository, source, engine, host, name } = request
+  const { signal } = context
+  if (source.kind !== 'tree')
+    throw new Failure('plugin', 'This version backs up trees of files, not streams.')
+  const key = repository.keys[0]
+  const codecs = codecUses(request)
+  if ((request.encryption === undefined) === repository.encrypted) {
+    throw new Failure('internal', 'A backup is encrypted when its repository has a key, and only then.')
+  }
+  await using coders = new Coders(request.workers ?? defaultWorkers())
+  const history = await repository.names({ host, name }, signal)
+  const parent = await openParent(request, history, key, coders, context)
+  const time = Math.max(context.now(), (history.at(-1)?.time ?? 0) + 1)
+  const id = randomBytes(16).toString('hex')
+  const level = parent === undefined ? 0 : parent.name.level + 1
+  const chain = parent?.name.chain ?? id
+
+  const meter = new Meter(context, 'backup')
+  const writer = new BackupWriter(
+    repository.storage,
+    coders.chain(repository.coderSetup(id, codecs, key)),
+    { id, level, segmentSize: request.segmentSize ?? backupDefaults.segmentSize, parent: parent?.stored },
+    signal,
+    (bytes) => meter.transferred(bytes),
+  )
+  const tree = await runEngine(
+    {
+      module: engine.module,
+      engine: engine.name,
+      options: request.engineOptions ?? {},
+      job: { verb: 'backup', source: source as TreeSource, level, previous: parent !== undefined },
+      blockSize,
+      blocks: request.queueSize ?? backupDefaults.queueSize,
+    },
+    {
+      block: (bytes) => writer.block(bytes),
+      page: (page) => writer.page(page),
+      more: readPages(parent?.stored, (page) => {
+        const path = displayPath(page.directory) || '.'
+        meter.warn({
+          kind: 'metadata',
+          path,
+          message: "Part of the parent's index is damaged; stored anew from here.",
+        })
+      }),
+      warning: (warning) => meter.warn(warning),
+      count: (entries, bytes) => meter.count(entries, bytes),
+    },
+    signal,
+  )
+  const root = await writer.end()
+  const manifest: Manifest = {
+    format: 'freezer manifest',
+    version: 1,
+    id,
+    host,
+    name,
+    level,
+    chain,
+    ...(parent === undefined ? {} : { parent: parent.name.id }),
+    time: new Date(time).toISOString(),
+    completed: new Date(context.now()).toISOString(),
+    mode: request.mode,
+    engine: { name: engine.name, options: request.engineOptions ?? {} },
+    codecs,
+    ...(key === undefined ? {} : { key: key.fingerprint }),
+    tree,
+    archive: writer.archive,
+    stored: writer.stored,
+    segments: writer.segments,
+    unread: meter.warnings.unread,
+    changed: meter.warnings.changed,
+    root: { ...root, digest: Buffer.from(root.digest).toString('hex') },
+  }
+  const storedAs = manifestKey(repository.groups(host, name)[0], { id, chain, level, time })
+  signal.throwIfAborted()
+  const text = encodeManifest(manifest, storedAs, key)
+  await repository.storage.put(storedAs, [text], signal)
+  meter.end()
+  return {
+    id,
+    host,
+    name,
+    level,
+    time: manifest.time,
+    engine: engine.name,
+    codecs: codecs.map((codec) => codec.name),
+    ...tree,
+    archived: writer.archive.bytes,
+    stored: writer.stored + text.length,
+    unread: manifest.unread,
+    changed: manifest.changed,
+    seconds: (performance.now() - started) / 1000,
+    dryRun: request.dryRun ?? false,
+  }
+}
+
+/** The codecs in the order of encoding. Secret options are never among what a codec is given here. */
+function codecUses(request: BackupRequest): CodecUse[] {
+  return [request.compression, request.encryption]
+    .filter((choice) => choice !== undefined)
+    .map(({ codec, options }) => ({ name: codec.name, options }))
+}
+
+/** The backup that this one builds on, with its index open; undefined for a new chain. */
+async function openParent(
+  request: BackupRequest,
+  history: readonly BackupName[],
+  key: RepositoryKey | undefined,
+  coders: Coders,
+  context: Context,
+): Promise<{ name: BackupName; stored: StoredChain } | undefined> {
+  const { repository, engine, levels } = request
+  const name = chooseParent(history, levels, context.now())
+  if (name === undefined) return undefined
+  try {
+    const manifest = await repository.manifest(name, context.signal)
+    if (manifest.engine.name !== engine.name || manifest.key !== key?.fingerprint) return undefined
+    const codecs = (id: string, uses: readonly CodecUse[]) =>
+      coders.chain(repository.coderSetup(id, uses, key))
+    return { name, stored: await StoredChain.open(repository.storage, manifest, codecs, context.signal) }
+  } catch (error) {
+    if (!isFailure(error) || !['damaged', 'hostile', 'not-found'].includes(error.code)) throw error
+    const message = `The backup to build on is damaged, so a new chain begins: ${error.message}`
+    context.report({ type: 'log', level: 'warn', message })
+    return undefined
+  }
+}

@@ -1,0 +1,222 @@
+/** Fetches, decodes and sends the blocks that an engine needs while it restores, a few ahead of it. */
+import { Failure, isFailure, toRecord } from '../contracts/failures.ts'
+import type { StoredChain, StoredLevel } from '../repository/chain.ts'
+import type { ArchiveBlock } from '../repository/root.ts'
+import type { SentBlock } from './engine-messages.ts'
+
+/** Stored bytes that one read brings at most. */
+const readLimit = 4 * 2 ** 20
+/** Blocks whose sending may cross with a question for them. */
+const remembered = 256
+
+interface Planned {
+  readonly level: number
+  readonly block: ArchiveBlock
+}
+
+type Send = (block: SentBlock) => void
+
+export class BlockServer {
+  readonly #chain: StoredChain
+  readonly #window: number
+  /** Tells how many stored bytes were read. */
+  readonly #onRead: (bytes: number) => void
+  readonly #planned: Planned[] = []
+  /** Number of the last block planned of each level. */
+  readonly #last = new Map<number, number>()
+  /** The last blocks sent, and how many were sent in all. */
+  readonly #recent: Planned[] = []
+  #sent = 0
+  /** Blocks that are being read or decoded. */
+  #fetching: Planned[] = []
+  /** Settles when everything fetched so far was sent. */
+  #delivery: Promise<void> = Promise.resolve()
+  /** Blocks being fetched or sent and not yet taken. */
+  #ahead = 0
+  #planning: Promise<void> = Promise.resolve()
+  #pumping: Promise<void> | undefined
+  /** Blocks that could not be had. */
+  damaged = 0
+
+  /** @param window blocks sent ahead at most */
+  constructor(chain: StoredChain, window: number, onRead: (bytes: number) => void) {
+    this.#chain = chain
+    this.#window = window
+    this.#onRead = onRead
+  }
+
+  /** Plans the blocks of places (level, offset, length of each, in the order of use). */
+  plan(places: Float64Array, send: Send): Promise<void> {
+    this.#planning = this.#planning.then(async () => {
+      for (let i = 0; i + 2 < places.length; i += 3) {
+        await this.#planPlace(places[i] ?? 0, places[i + 1] ?? 0, places[i + 2] ?? 0, send)
+      }
+    })
+    return this.#planning.then(() => this.#pump(send))
+  }
+
+  taken(blocks: number, send: Send): Promise<void> {
+    this.#ahead -= blocks
+    return this.#pump(send)
+  }
+
+  /** Answers a question for one block, unless that is on its way as planned. */
+  async need(level: number, offset: number, seen: number, send: Send): Promise<void> {
+    await this.#planning
+    const wanted = (p: Planned): boolean =>
+      p.level === level && offset >= p.block.start && offset < p.block.start + p.block.size
+    const crossing = this.#recent.slice(Math.max(0, this.#recent.length - (this.#sent - seen)))
+    if (crossing.some(wanted) || this.#planned.some(wanted) || this.#fetching.some(wanted))
+      return this.#pump(send)
+    let stored: StoredLevel
+    let block: ArchiveBlock | undefined
+    try {
+      stored = this.#chain.level(level)
+      block = await stored.blockAt(offset)
+    } catch (error) {
+      send({
+        type: 'block',
+        level,
+        start: offset,
+        bytes: undefined,
+        size: 0,
+        answers: offset,
+        failure: this.#failed(error),
+      })
+      return
+    }
+    if (block === undefined) {
+      send({
+        type: 'block',
+        level,
+        start: offset,
+        bytes: undefined,
+        size: 0,
+        answers: offset,
+        failure: undefined,
+      })
+      return
+    }
+    send({ ...(await this.#decoded(level, block, stored.readBlock('data', block))), answers: offset })
+    this.#onRead(block.stored)
+  }
+
+  async #planPlace(level: number, offset: number, length: number, send: Send): Promise<void> {
+    let block: ArchiveBlock | undefined
+    let stored: StoredLevel
+    try {
+      stored = this.#chain.level(level)
+      const last = this.#last.get(level)
+      block = await stored.blockAt(offset)
+      while (block !== undefined && block.start < offset + length) {
+        if (last === undefined || block.number > last) {
+          this.#planned.push({ level, block })
+          this.#last.set(level, block.number)
+        }
+        block = await stored.blockAfter(block)
+        // A large file has many blocks: fetch the first while the rest is being planned.
+        if (this.#planned.length >= this.#window) void this.#pump(send)
+      }
+    } catch (error) {
+      // Whoever asks for the block is told.
+      if (!isFailure(error) || (error.code !== 'damaged' && error.code !== 'hostile')) throw error
+    }
+  }
+
+  /** Fetches what is planned, in order, while fewer than `window` blocks are ahead. */
+  #pump(send: Send): Promise<void> {
+    this.#pumping ??= this.#fetchAll(send).finally(() => {
+      this.#pumping = undefined
+    })
+    return this.#pumping
+  }
+
+  async #fetchAll(send: Send): Promise<void> {
+    while (this.#planned.length > 0 && this.#ahead < this.#window) {
+      const run = this.#takeRun()
+      this.#ahead += run.length
+      this.#fetching.push(...run)
+      const level = run[0]?.level ?? 0
+      const stored = this.#chain.level(level)
+      const blocks = run.map(({ block }) => block)
+      let at = 0
+      try {
+        for await (const bytes of stored.fetch('data', blocks)) {
+          const block = blocks[at++]
+          if (block === undefined) break
+          this.#onRead(bytes.length)
+          this.#deliver(level, block, stored.decode('data', block, bytes), send)
+        }
+      } catch (error) {
+        // The rest of this read is missing; each may still be had on its own.
+        for (const block of blocks.slice(at)) {
+          const alone = blocks.length > 1 ? stored.readBlock('data', block) : Promise.reject(error as Error)
+          this.#deliver(level, block, alone, send)
+        }
+      }
+    }
+    await this.#delivery
+  }
+
+  /** Planned blocks that lie behind one another in one segment, as many as one read may bring. */
+  #takeRun(): Planned[] {
+    const run: Planned[] = []
+    let length = 0
+    for (const next of this.#planned) {
+      const before = run.at(-1)
+      const follows =
+        before === undefined ||
+        (next.level === before.level &&
+          next.block.segment === before.block.segment &&
+          next.block.offset === before.block.offset + before.block.stored)
+      length += next.block.stored
+      if (!follows || run.length >= this.#window - this.#ahead || (length > readLimit && run.length > 0))
+        break
+      run.push(next)
+    }
+    this.#planned.splice(0, run.length)
+    return run
+  }
+
+  /** Sends a block in its turn, however long the ones before it take to decode. */
+  #deliver(level: number, block: ArchiveBlock, bytes: Promise<Uint8Array<ArrayBuffer>>, send: Send): void {
+    const before = this.#delivery
+    const decoded = this.#decoded(level, block, bytes)
+    this.#delivery = (async () => {
+      await before
+      const message = await decoded
+      this.#recent.push({ level, block })
+      if (this.#recent.length > remembered) this.#recent.shift()
+      this.#sent++
+      this.#fetching = this.#fetching.filter((p) => p.block !== block)
+      send(message)
+    })()
+    decoded.catch(() => {})
+    this.#delivery.catch(() => {})
+  }
+
+  async #decoded(
+    level: number,
+    block: ArchiveBlock,
+    reading: Promise<Uint8Array<ArrayBuffer>>,
+  ): Promise<SentBlock> {
+    const message = {
+      type: 'block',
+      level,
+      start: block.start,
+      size: block.size,
+      answers: undefined,
+    } as const
+    try {
+      return { ...message, bytes: await reading, failure: undefined }
+    } catch (error) {
+      return { ...message, bytes: undefined, failure: this.#failed(error) }
+    }
+  }
+
+  #failed(error: unknown): ReturnType<typeof toRecord> {
+    if (!isFailure(error) || (error.code !== 'damaged' && error.code !== 'hostile')) throw error
+    this.damaged++
+    return toRecord(new Failure('damaged', error.message, error))
+  }
+}

@@ -1,0 +1,46 @@
+/** One stream of a backup: blocks numbered, encoded side by side, and appended to segments in their order. */
+import type { BlockAddress } from '../repository/root.ts'
+import type { CoderChain } from './coders.ts'
+import type { SegmentWriter } from './segments.ts'
+
+export interface AddedBlock {
+  readonly address: Promise<BlockAddress>
+  /** The buffer that came in, once it is free again. */
+  readonly spent: Promise<Uint8Array<ArrayBuffer>>
+}
+
+export class BlockStream {
+  readonly #chain: CoderChain
+  readonly #segments: SegmentWriter
+  readonly #backup: Uint8Array
+  readonly #stream: 'data' | 'index'
+  #order: Promise<unknown> = Promise.resolve()
+  /** Blocks added so far. */
+  count = 0
+
+  constructor(chain: CoderChain, segments: SegmentWriter, backup: Uint8Array, stream: 'data' | 'index') {
+    this.#chain = chain
+    this.#segments = segments
+    this.#backup = backup
+    this.#stream = stream
+  }
+
+  /** The caller bounds how many blocks it adds before their addresses are known. */
+  add(bytes: Uint8Array<ArrayBuffer>): AddedBlock {
+    const number = this.count++
+    const size = bytes.length
+    const encoded = this.#chain.encode(bytes, { backup: this.#backup, stream: this.#stream, number })
+    const before = this.#order
+    const address = (async () => {
+      const block = await encoded
+      await before
+      return this.#segments.append(block, number, size)
+    })()
+    const spent = encoded.then((block) => block.spent)
+    // Both may be awaited later than they fail.
+    address.catch(() => {})
+    spent.catch(() => {})
+    this.#order = address
+    return { address, spent }
+  }
+}

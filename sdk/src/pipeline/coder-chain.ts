@@ -1,0 +1,114 @@
+/** A chain of codecs at work on one thread: what is done to a block, whichever thread does it. */
+import { hash } from 'node:crypto'
+import type { BlockFacts, Codec, CodecSecret, Coder } from '../contracts/codec.ts'
+import { Failure } from '../contracts/failures.ts'
+import type { OptionDeclarations } from '../contracts/options.ts'
+import { type Plugin, providers } from '../contracts/plugin.ts'
+
+/** Everything needed to open the chain anew: plain data, so that it can cross threads. */
+export interface CoderSetup {
+  readonly codecs: readonly {
+    readonly module: string
+    readonly name: string
+    readonly options: Readonly<Record<string, unknown>>
+    readonly secret: CodecSecret | undefined
+  }[]
+}
+
+export interface CoderJob {
+  readonly verb: 'encode' | 'decode'
+  readonly bytes: Uint8Array<ArrayBuffer>
+  readonly facts: BlockFacts
+  /** Decoding: exactly this many bytes must come out. */
+  readonly size: number
+  /** Decoding: SHA-256 that the stored bytes must have. */
+  readonly digest: Uint8Array | undefined
+}
+
+/** A job, and the chain it is for: threads open each chain once. */
+export interface CoderOrder {
+  readonly chain: number
+  readonly setup: CoderSetup
+  readonly job: CoderJob
+}
+
+export interface CoderDone {
+  readonly bytes: Uint8Array<ArrayBuffer>
+  /** Encoding: SHA-256 of `bytes`. */
+  readonly digest: Uint8Array | undefined
+}
+
+export interface OpenedCodec {
+  readonly coder: Coder
+  readonly expansion: (size: number) => number
+}
+
+/** Loads the codecs by their modules and opens them. */
+export async function openChain(setup: CoderSetup): Promise<readonly OpenedCodec[]> {
+  return Promise.all(
+    setup.codecs.map(async ({ module, name, options, secret }) => {
+      const loaded = (await import(module)) as { default: Plugin }
+      const codec = providers(loaded.default, 'codec').find((c) => c.name === name)
+      if (codec === undefined) throw new Failure('plugin', `The module of codec ${name} does not hold it.`)
+      return openCodec(codec, options, secret)
+    }),
+  )
+}
+
+export async function openCodec(
+  codec: Codec,
+  options: Readonly<Record<string, unknown>>,
+  secret: CodecSecret | undefined,
+): Promise<OpenedCodec> {
+  const coder = await codec.open(options as Parameters<Codec<OptionDeclarations>['open']>[0], secret)
+  return { coder, expansion: codec.expansion }
+}
+
+export function runJob(chain: readonly OpenedCodec[], job: CoderJob): CoderDone {
+  return job.verb === 'encode' ? encode(chain, job) : decode(chain, job)
+}
+
+function encode(chain: readonly OpenedCodec[], { bytes, facts }: CoderJob): CoderDone {
+  let block: Uint8Array = bytes
+  for (const { coder } of chain) block = coder.encode(block, facts)
+  return { bytes: own(block, bytes), digest: digest(block) }
+}
+
+function decode(chain: readonly OpenedCodec[], job: CoderJob): CoderDone {
+  const { bytes, facts, size } = job
+  if (job.digest !== undefined && !digest(bytes).equals(job.digest)) {
+    throw new Failure('damaged', 'A stored block is not what was stored.')
+  }
+  // The most that may come out of each codec on the way back, so that none can be made to swell.
+  const limits: number[] = []
+  let limit = size
+  for (const { expansion } of chain) {
+    limits.push(limit)
+    limit += expansion(limit)
+  }
+  let block: Uint8Array = bytes
+  for (let i = chain.length - 1; i >= 0; i--) {
+    const opened = chain[i]
+    if (opened !== undefined) block = opened.coder.decode(block, facts, limits[i] ?? size)
+  }
+  if (block.length !== size) throw new Failure('damaged', 'A stored block has not the size that was stored.')
+  return { bytes: own(block, bytes), digest: undefined }
+}
+
+function digest(bytes: Uint8Array): Buffer {
+  return hash('sha256', bytes, 'buffer')
+}
+
+/** Buffers up to this size may come from the pool that Node shares among many. */
+const pooled = 64 * 1024
+
+/**
+ * `block` in a buffer of its own that can be handed to another thread: as it is when it fills most of its buffer,
+ * copied when it is a small part of a shared one, or is the input itself.
+ */
+function own(block: Uint8Array, input: Uint8Array): Uint8Array<ArrayBuffer> {
+  const whole = block.buffer
+  const fills = whole.byteLength > pooled && block.byteLength >= whole.byteLength / 2
+  if (!fills || whole === input.buffer || !(whole instanceof ArrayBuffer)) return new Uint8Array(block)
+  return block as Uint8Array<ArrayBuffer>
+}

@@ -1,0 +1,119 @@
+/** Runs an engine on its thread and serves what it asks for. */
+import { Worker } from 'node:worker_threads'
+import type { Warning } from '../contracts/context.ts'
+import { asFailure, Failure, fromRecord } from '../contracts/failures.ts'
+import type { Page } from '../repository/entries.ts'
+import type { EngineTask, FromEngine, SentBlock, ToEngine, TreeSize } from './engine-messages.ts'
+
+/** How long an engine may take to end by itself after an abort, in milliseconds. */
+const abortGrace = 5_000
+
+type Send = (message: ToEngine) => void
+
+/** What a run serves; those that its verb never asks for are left out. A rejection ends the run. */
+export interface EngineHandlers {
+  /** Takes a block of the archive; resolves with a buffer to fill again. */
+  readonly block?: (bytes: Uint8Array<ArrayBuffer>) => Promise<Uint8Array<ArrayBuffer>>
+  readonly page?: (page: Page) => Promise<void>
+  readonly more?: () => Promise<Uint8Array<ArrayBuffer> | undefined>
+  readonly plan?: (places: Float64Array<ArrayBuffer>, send: (block: SentBlock) => void) => Promise<void>
+  readonly need?: (
+    level: number,
+    offset: number,
+    seen: number,
+    send: (block: SentBlock) => void,
+  ) => Promise<void>
+  readonly taken?: (blocks: number, send: (block: SentBlock) => void) => Promise<void>
+  readonly warning: (warning: Warning) => void
+  readonly count: (entries: number, bytes: number) => void
+}
+
+/**
+ * Resolves when the engine is done and everything it handed over was taken.
+ * @throws Failure of the engine, of a handler, or `interrupted`; the thread has ended by then
+ */
+export async function runEngine(
+  task: EngineTask,
+  handlers: EngineHandlers,
+  signal: AbortSignal,
+): Promise<TreeSize> {
+  if (signal.aborted) throw interrupted(signal)
+  const worker = new Worker(new URL('./engine-thread.js', import.meta.url), { workerData: task })
+  const ended = Promise.withResolvers<void>()
+  const result = Promise.withResolvers<TreeSize>()
+  const running = new Set<Promise<unknown>>()
+  let stopping = false
+
+  const stop = (error: unknown): void => {
+    if (stopping) return
+    stopping = true
+    result.reject(error)
+    send({ type: 'abort' })
+    const timer = setTimeout(() => void worker.terminate(), abortGrace)
+    void ended.promise.then(() => clearTimeout(timer))
+  }
+  const send: Send = (message) => {
+    const bytes = 'bytes' in message ? message.bytes : undefined
+    worker.postMessage(message, bytes === undefined ? [] : [bytes.buffer])
+  }
+  const serve = (work: Promise<unknown> | undefined): void => {
+    if (work === undefined) throw new Error('The engine asked for what this run does not serve.')
+    const watched = work.catch(stop).finally(() => running.delete(watched))
+    running.add(watched)
+  }
+
+  const take = (message: FromEngine): void => {
+    switch (message.type) {
+      case 'block':
+        return serve(handlers.block?.(message.bytes).then((bytes) => send({ type: 'space', bytes })))
+      case 'page':
+        return serve(handlers.page?.(message.page))
+      case 'more':
+        return serve(handlers.more?.().then((bytes) => send({ type: 'page', bytes })))
+      case 'plan':
+        return serve(handlers.plan?.(message.places, send))
+      case 'need':
+        return serve(handlers.need?.(message.level, message.offset, message.seen, send))
+      case 'taken':
+        return serve(handlers.taken?.(message.blocks, send))
+      case 'warning':
+        return handlers.warning(message.warning)
+      case 'count':
+        return handlers.count(message.entries, message.bytes)
+      case 'done':
+        return result.resolve(message.tree)
+      case 'failure':
+        return stop(fromRecord(message.failure))
+    }
+  }
+  worker.on('message', (message: FromEngine) => {
+    try {
+      take(message)
+    } catch (error) {
+      stop(error)
+    }
+  })
+  worker.on('error', (error) => stop(asFailure(error)))
+  worker.on('exit', () => {
+    stop(new Failure('internal', 'The thread of the engine ended unexpectedly.'))
+    ended.resolve()
+  })
+  const onAbort = (): void => stop(interrupted(signal))
+  signal.addEventListener('abort', onAbort, { once: true })
+  try {
+    await result.promise
+    while (running.size > 0) await Promise.all(running)
+    // A handler may have failed after the engine was done.
+    return await result.promise
+  } finally {
+    signal.removeEventListener('abort', onAbort)
+    stopping = true
+    await ended.promise
+    // Nothing of this run goes on behind the caller's back.
+    await Promise.all(running)
+  }
+}
+
+function interrupted(signal: AbortSignal): Failure {
+  return new Failure('interrupted', 'Interrupted.', { cause: signal.reason })
+}

@@ -1,0 +1,71 @@
+/** What the thread of an engine and its host tell each other. */
+import type { Warning } from '../contracts/context.ts'
+import type { TreeSource, TreeTarget } from '../contracts/engine.ts'
+import type { FailureRecord } from '../contracts/failures.ts'
+import type { Page } from '../repository/entries.ts'
+
+/** What the thread is started with. */
+export interface EngineTask {
+  readonly module: string
+  readonly engine: string
+  readonly options: Readonly<Record<string, unknown>>
+  readonly job:
+    | {
+        readonly verb: 'backup'
+        readonly source: TreeSource
+        readonly level: number
+        readonly previous: boolean
+      }
+    | { readonly verb: 'restore'; readonly target: TreeTarget; readonly promised: number }
+  /** Bytes of a block, and blocks that the archive may have under way. */
+  readonly blockSize: number
+  readonly blocks: number
+}
+
+export interface TreeSize {
+  readonly entries: number
+  /** Bytes of content. */
+  readonly bytes: number
+}
+
+export type FromEngine =
+  /** A block of the archive is full, or the last. */
+  | { readonly type: 'block'; readonly bytes: Uint8Array<ArrayBuffer> }
+  /** A page of the index is full, or the last. */
+  | { readonly type: 'page'; readonly page: Page }
+  /** Asks for the next page of the tree it reads. */
+  | { readonly type: 'more' }
+  /** Will ask for these places of archives, in this order: level, offset, length of each. */
+  | { readonly type: 'plan'; readonly places: Float64Array<ArrayBuffer> }
+  /** Waits for the block at this place; `seen` planned blocks had arrived when it asked. */
+  | { readonly type: 'need'; readonly level: number; readonly offset: number; readonly seen: number }
+  /** Has done with this many blocks that were sent. */
+  | { readonly type: 'taken'; readonly blocks: number }
+  | { readonly type: 'warning'; readonly warning: Warning }
+  | { readonly type: 'count'; readonly entries: number; readonly bytes: number }
+  /** A backup also says how large the tree is. */
+  | { readonly type: 'done'; readonly tree: TreeSize }
+  | { readonly type: 'failure'; readonly failure: FailureRecord }
+
+export type ToEngine =
+  /** A buffer of `blockSize` to fill again. */
+  | { readonly type: 'space'; readonly bytes: Uint8Array<ArrayBuffer> }
+  /** The page that was asked for; undefined after the last. */
+  | { readonly type: 'page'; readonly bytes: Uint8Array<ArrayBuffer> | undefined }
+  /** A decoded block of an archive: as planned, or the answer to `need`. */
+  | SentBlock
+  | { readonly type: 'abort' }
+
+export interface SentBlock {
+  readonly type: 'block'
+  readonly level: number
+  /** Bytes of the archive before it. */
+  readonly start: number
+  /** Undefined, with no failure, beyond the end of the archive. */
+  readonly bytes: Uint8Array<ArrayBuffer> | undefined
+  readonly failure: FailureRecord | undefined
+  /** Bytes it would have had. */
+  readonly size: number
+  /** The offset that `need` asked for, when this answers it; undefined for a planned block. */
+  readonly answers: number | undefined
+}

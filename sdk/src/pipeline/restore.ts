@@ -1,0 +1,138 @@
+/** A restore: from the newest manifest of a date to a tree. */
+import type { Context } from '../contracts/context.ts'
+import type { Engine, Target } from '../contracts/engine.ts'
+import { displayPath } from '../contracts/entry.ts'
+import { Failure } from '../contracts/failures.ts'
+import { StoredChain } from '../repository/chain.ts'
+import type { CodecUse, Manifest } from '../repository/manifest.ts'
+import type { Repository } from '../repository/repository.ts'
+import { BlockServer } from './block-server.ts'
+import { Coders, defaultWorkers } from './coders.ts'
+import { runEngine } from './engine-host.ts'
+import { Meter } from './meter.ts'
+import { readPages } from './page-source.ts'
+
+export interface RestoreRequest {
+  readonly repository: Repository
+  /** Every engine that stored backups may need. */
+  readonly engines: readonly Engine[]
+  /** Where to, once the backup is known. Nothing was written when it is asked. */
+  readonly target: (manifest: Manifest) => Target | Promise<Target>
+  readonly host: string
+  readonly name: string
+  /** The newest backup up to and with this moment; without it the newest of all. */
+  readonly before?: Date | undefined
+  /** Threads that decrypt and decompress. */
+  readonly workers?: number | undefined
+}
+
+export interface RestoreResult {
+  readonly id: string
+  readonly host: string
+  readonly name: string
+  readonly level: number
+  /** ISO 8601, UTC: the moment that was restored. */
+  readonly time: string
+  /** Entries and bytes of content that were restored. */
+  readonly entries: number
+  readonly bytes: number
+  /** Entries that could not be restored; each was named by a warning. */
+  readonly unrestored: number
+  /** Whether stored data was found damaged. */
+  readonly damaged: boolean
+  readonly seconds: number
+}
+
+/** Decoded blocks sent ahead of the engine. */
+const window = 8
+const blockSize = 2 ** 20
+
+/**
+ * @throws Failure `not-found` when no backup fits, `damaged` when the backup cannot be opened at all; damage met on
+ *   the way is in the result
+ */
+export async function restore(request: RestoreRequest, context: Context): Promise<RestoreResult> {
+  const started = performance.now()
+  const { repository } = request
+  const { signal } = context
+  const manifest = await findBackup(request, signal)
+  const engine = request.engines.find((e) => e.name === manifest.engine.name)
+  if (engine === undefined) {
+    throw new Failure(
+      'plugin',
+      `This backup needs the engine "${manifest.engine.name}", which is not installed.`,
+      {
+        remedy: 'Install the plugin that provides it.',
+      },
+    )
+  }
+  await using coders = new Coders(request.workers ?? defaultWorkers())
+  const key = repository.keyOf(manifest)
+  const codecs = (id: string, uses: readonly CodecUse[]) => coders.chain(repository.coderSetup(id, uses, key))
+  const chain = await StoredChain.open(repository.storage, manifest, codecs, signal)
+  const target = await request.target(manifest)
+  if (target.kind !== 'tree')
+    throw new Failure('plugin', 'This version restores trees of files, not streams.')
+
+  const meter = new Meter(context, 'restore', manifest.tree.bytes)
+  const blocks = new BlockServer(chain, window, (bytes) => meter.transferred(bytes))
+  let lostPages = 0
+  await runEngine(
+    {
+      module: engine.module,
+      engine: engine.name,
+      options: manifest.engine.options,
+      job: { verb: 'restore', target, promised: manifest.tree.bytes },
+      blockSize,
+      blocks: 1,
+    },
+    {
+      more: readPages(chain, (page) => {
+        lostPages++
+        const path = displayPath(page.directory === '' ? page.name : `${page.directory}/${page.name}`)
+        const message =
+          'Part of the index is damaged: entries from here on, up to the next named one, are missing.'
+        meter.warn({ kind: 'unrestored', path, message })
+      }),
+      plan: (places, send) => blocks.plan(places, send),
+      need: (level, offset, seen, send) => blocks.need(level, offset, seen, send),
+      taken: (count, send) => blocks.taken(count, send),
+      warning: (warning) => meter.warn(warning),
+      count: (entries, bytes) => meter.count(entries, bytes),
+    },
+    signal,
+  )
+  meter.end()
+  return {
+    id: manifest.id,
+    host: manifest.host,
+    name: manifest.name,
+    level: manifest.level,
+    time: manifest.time,
+    entries: meter.entries,
+    bytes: meter.bytes,
+    unrestored: meter.warnings.unrestored,
+    damaged: lostPages > 0 || blocks.damaged > 0,
+    seconds: (performance.now() - started) / 1000,
+  }
+}
+
+async function findBackup(
+  { repository, host, name, before }: RestoreRequest,
+  signal: AbortSignal,
+): Promise<Manifest> {
+  const names = await repository.names({ host, name }, signal)
+  const limit = before?.getTime() ?? Number.POSITIVE_INFINITY
+  const chosen = names.findLast((backup) => backup.time <= limit)
+  if (chosen !== undefined) return repository.manifest(chosen, signal)
+  const first = names[0]
+  if (first !== undefined) {
+    const oldest = new Date(first.time).toISOString()
+    throw new Failure('not-found', `No backup "${name}" of host "${host}" is that old.`, {
+      remedy: `The oldest is of ${oldest}.`,
+    })
+  }
+  throw new Failure('not-found', `There is no backup "${name}" of host "${host}" in this container.`, {
+    remedy: 'See what there is with "freezer list"; name another host with --hostname.',
+  })
+}
