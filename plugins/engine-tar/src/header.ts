@@ -242,8 +242,19 @@ export class PaxRecords {
   }
 
   addBytes(key: string, value: Uint8Array): void {
-    const at = this.#open(key, value.length)
-    this.#bytes.set(value, at)
+    this.reserve(key, value.length).set(value)
+  }
+
+  /** Room for a value of `length` bytes: fill all of it before the next call. */
+  reserve(key: string, length: number): Uint8Array {
+    const at = this.#open(key, length)
+    return this.#bytes.subarray(at, at + length)
+  }
+
+  /** Gives back the memory that an uncommonly large header took. */
+  shrink(): void {
+    this.#bytes = Buffer.alloc(4096)
+    this.#length = 0
   }
 
   /** Makes room for a record and writes all of it but its value, whose position it returns. */
