@@ -1,1 +1,5 @@
-export {}
+export * from './codec-contract.ts'
+export * from './contract.ts'
+export * from './faulty-storage.ts'
+export * from './memory-storage.ts'
+export * from './storage-contract.ts'

@@ -96,6 +96,11 @@ export function asFailure(error: unknown): Failure {
   return new Failure('internal', message, { cause: error, remedy: 'This is a defect: please report it.' })
 }
 
+/** @throws Failure `interrupted` when `signal` is aborted, whatever the reason it was given */
+export function throwIfAborted(signal: AbortSignal): void {
+  if (signal.aborted) throw new Failure('interrupted', 'Interrupted.', { cause: signal.reason })
+}
+
 /** A failure as plain data, for JSON and for crossing a thread. */
 export interface FailureRecord {
   readonly code: FailureCode
@@ -125,15 +130,19 @@ const systemCodes: Record<string, FailureCode> = {
   ETIMEDOUT: 'unavailable',
   ECONNREFUSED: 'unavailable',
   ECONNRESET: 'unavailable',
+  ECONNABORTED: 'unavailable',
+  EHOSTUNREACH: 'unavailable',
+  ENETUNREACH: 'unavailable',
+  ENOTCONN: 'unavailable',
   EPIPE: 'unavailable',
+  ESTALE: 'unavailable',
   EIO: 'damaged',
 }
 
 /** `error` of the operating system as a failure; `what` says what was being done, as in "write /b/x". */
 export function fromSystem(error: unknown, what: string): Failure {
-  if (isFailure(error)) return error
-  const { code, name } = error as NodeJS.ErrnoException
-  if (name === 'AbortError') return asFailure(error)
+  if (isFailure(error) || !(error instanceof Error) || error.name === 'AbortError') return asFailure(error)
+  const { code } = error as NodeJS.ErrnoException
   const known = code === undefined ? undefined : systemCodes[code]
   if (known === undefined) return asFailure(error)
   return new Failure(known, `Cannot ${what}: ${code}.`, { cause: error, facts: { system: code } })

@@ -70,20 +70,27 @@ export function spell(name: string, separator: '-' | '_'): string {
 
 const units: Record<string, number> = { '': 1, K: 2 ** 10, M: 2 ** 20, G: 2 ** 30, T: 2 ** 40 }
 
-/** `120M` → 125829120. @throws Failure `usage` */
-export function parseBytes(text: string): number {
+/** NaN for what is not a size. */
+function bytesOf(text: string): number {
   const match = /^(\d+(?:\.\d+)?)([KMGT]?)(?:i?B)?$/i.exec(text.trim())
   const unit = units[match?.[2]?.toUpperCase() ?? '?']
-  if (match === null || unit === undefined) {
+  return match === null || unit === undefined ? Number.NaN : Math.round(Number(match[1]) * unit)
+}
+
+/** `120M` → 125829120. @throws Failure `usage` */
+export function parseBytes(text: string): number {
+  const bytes = bytesOf(text)
+  if (!Number.isSafeInteger(bytes)) {
     throw new Failure('usage', `"${text}" is not a size; write a number, or one like 10K, 120M, 2G.`)
   }
-  return Math.round(Number(match[1]) * unit)
+  return bytes
 }
 
 function convert(declaration: OptionDeclaration, raw: unknown): OptionValue {
+  const shown = declaration.secret === true ? 'The value' : `"${String(raw)}"`
   switch (declaration.type) {
     case 'list':
-      if (Array.isArray(raw) && raw.every((item) => typeof item === 'string')) return raw
+      if (Array.isArray(raw) && raw.every((item) => typeof item === 'string')) return [...raw]
       if (typeof raw === 'string') return raw.split(/\r?\n/).filter((line) => line !== '')
       break
     case 'boolean':
@@ -102,13 +109,13 @@ function convert(declaration: OptionDeclaration, raw: unknown): OptionValue {
           : typeof raw !== 'string' || raw.trim() === ''
             ? Number.NaN
             : declaration.type === 'bytes'
-              ? parseBytes(raw)
+              ? bytesOf(raw)
               : Number(raw)
       if (!Number.isFinite(value) || (declaration.type !== 'number' && !Number.isSafeInteger(value))) break
       const { min, max } = declaration
       if ((min !== undefined && value < min) || (max !== undefined && value > max)) {
         const bounds = [min === undefined ? '' : `at least ${min}`, max === undefined ? '' : `at most ${max}`]
-        throw new Failure('usage', `${raw} is out of range: ${bounds.filter((b) => b !== '').join(', ')}.`)
+        throw new Failure('usage', `${shown} is out of range: ${bounds.filter((b) => b !== '').join(', ')}.`)
       }
       return value
     }
@@ -116,16 +123,15 @@ function convert(declaration: OptionDeclaration, raw: unknown): OptionValue {
     case 'path':
       if (typeof raw !== 'string') break
       if (declaration.choices !== undefined && !declaration.choices.includes(raw)) {
-        throw new Failure('usage', `"${raw}" is none of ${declaration.choices.join(', ')}.`)
+        throw new Failure('usage', `${shown} is none of ${declaration.choices.join(', ')}.`)
       }
       return raw
   }
-  const shown = declaration.secret === true ? 'The value' : `"${String(raw)}"`
   const wanted = {
     list: 'a list',
     boolean: 'true or false',
     integer: 'a whole number',
-    bytes: 'a size',
+    bytes: 'a size; write a number, or one like 10K, 120M, 2G',
   } as Record<string, string>
   throw new Failure('usage', `${shown} is not ${wanted[declaration.type] ?? `a ${declaration.type}`}.`)
 }
@@ -148,7 +154,8 @@ export function checkOptions<const D extends OptionDeclarations>(
   }
   for (const [name, declaration] of Object.entries(declarations)) {
     const raw = values[name]
-    if (raw === undefined) {
+    // An empty text for something required is a variable that was not set, not the current directory.
+    if (raw === undefined || (raw === '' && declaration.required === true)) {
       if (declaration.required === true) throw new Failure('usage', `${origin(name)} is required.`)
       checked[name] =
         declaration.default ?? { list: [], boolean: false }[declaration.type as 'list' | 'boolean']

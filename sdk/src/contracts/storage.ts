@@ -14,6 +14,11 @@
 import type { Context } from './context.ts'
 import type { OptionDeclarations, Options } from './options.ts'
 
+/** Whether `key` is one that a caller may give. A storage that makes paths of keys asks this first. */
+export function isKey(key: string): boolean {
+  return key.length <= 900 && /^(?!\.)[\w.%-]+(?:\/(?!\.)[\w.%-]+)*$/.test(key)
+}
+
 /** Part of a blob: `length` bytes from `offset`. */
 export interface Range {
   readonly offset: number
