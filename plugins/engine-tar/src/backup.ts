@@ -372,9 +372,14 @@ class Backup {
     let same = before !== undefined && unchanged(before, stat)
     if (stat.links > 1 && this.#joinLinks) {
       const own = join(path, name)
-      const first = this.#links.first(stat.identity, own, stat.links)
-      // Its other names may have been moved without a trace in the file itself.
-      same &&= first === own ? before?.type !== 'hardlink' : before?.link === first
+      const first = this.#links.meet(stat.identity, own, stat.links)
+      if (first.path === own) {
+        same &&= before?.type !== 'hardlink'
+        first.written = !same
+      } else {
+        // The first name may have been moved without a trace in the file itself.
+        same &&= before?.link === first.path && !first.written
+      }
     } else {
       same &&= before?.type !== 'hardlink'
     }

@@ -2,6 +2,8 @@
 
 interface First {
   readonly path: string
+  /** Whether it is written at this level; other names that were written before would lead to the older file. */
+  written: boolean
   /** Names still to come. */
   left: number
 }
@@ -10,15 +12,15 @@ export class Links {
   readonly #firsts = new Map<string, First>()
   #complete: string[] = []
 
-  /** Path of the first name; registers `path` when it is that. */
-  first(identity: string, path: string, names: number): string {
-    const known = this.#firsts.get(identity)
-    if (known === undefined) {
-      this.#firsts.set(identity, { path, left: names - 1 })
-      return path
+  /** Meets one of the `names` of a file: the first name, which is `path` itself when none was met before. */
+  meet(identity: string, path: string, names: number): First {
+    let first = this.#firsts.get(identity)
+    if (first === undefined) {
+      first = { path, written: false, left: names }
+      this.#firsts.set(identity, first)
     }
-    if (--known.left === 0) this.#complete.push(identity)
-    return known.path
+    if (--first.left === 0) this.#complete.push(identity)
+    return first
   }
 
   /** Path of the first name, if one is known. */
@@ -29,7 +31,7 @@ export class Links {
   /** The first name could not be stored after all: `path`, or none, takes its place. */
   replace(identity: string, path: string | undefined): void {
     if (path === undefined) this.#firsts.delete(identity)
-    else this.#firsts.set(identity, { path, left: this.#firsts.get(identity)?.left ?? 0 })
+    else this.#firsts.set(identity, { path, written: true, left: this.#firsts.get(identity)?.left ?? 0 })
   }
 
   /** Forgets the files of which every name was met. */

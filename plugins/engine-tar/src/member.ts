@@ -5,7 +5,7 @@
 import { isUtf8 } from 'node:buffer'
 import type { Attribute, Stat } from '@freezer/filesystem'
 import type { ArchiveWriter } from '@freezer/sdk'
-import { aclText } from './acl.ts'
+import { aclText } from './acl-text.ts'
 import {
   blockSize,
   encodeHeader,
