@@ -1,0 +1,126 @@
+/** Arguments of a program to values by the names of options, with oclif's parser. */
+
+import type { OptionDeclarations } from '@freezer/sdk'
+import { Failure, spell } from '@freezer/sdk'
+import { string } from '@oclif/core/args'
+import type { ArgInput } from '@oclif/core/interfaces'
+import { parse } from '@oclif/core/parser'
+import type { OptionGroup } from './flags.ts'
+import { parserFlags } from './flags.ts'
+import { nearest } from './nearest.ts'
+
+/** A positional argument: a short way to write an option. */
+export interface Argument {
+  /** What help calls it: `PATH`. */
+  readonly label: string
+  /** The option that it sets. */
+  readonly option: string
+  readonly help: string
+}
+
+/** An argument for oclif's parser and help. Nothing is ever read from stdin in its place. */
+export function argumentInput(argument: Argument | undefined): ArgInput {
+  if (argument === undefined) return {}
+  const input = string({ description: argument.help, ignoreStdin: true })
+  return { [argument.label.toLowerCase()]: input }
+}
+
+/** The part of `argv` where flags can stand. */
+export function words(argv: readonly string[]): readonly string[] {
+  const end = argv.indexOf('--')
+  return end === -1 ? argv : argv.slice(0, end)
+}
+
+/** What `argv` says of `declarations`, without knowing all flags; the real parser judges the whole later. */
+export function glance(argv: readonly string[], declarations: OptionDeclarations): Record<string, unknown> {
+  const found: Record<string, unknown> = {}
+  const before = words(argv)
+  for (const [name, { type }] of Object.entries(declarations)) {
+    if (type === 'boolean') continue
+    const flag = `--${spell(name, '-')}`
+    const at = before.findLastIndex((word) => word === flag || word.startsWith(`${flag}=`))
+    const word = before[at]
+    if (word !== undefined) found[name] = word === flag ? before[at + 1] : word.slice(flag.length + 1)
+  }
+  return found
+}
+
+/**
+ * The command line by the names of options.
+ *
+ * @param elsewhere options that are not of this run, to explain a flag that is unknown
+ * @throws Failure `usage`
+ */
+export async function parseArguments(
+  argv: readonly string[],
+  argument: Argument | undefined,
+  groups: readonly OptionGroup[],
+  elsewhere: () => Promise<readonly OptionGroup[]>,
+): Promise<Record<string, unknown>> {
+  // oclif looks flags up in plain objects, where it would find `--constructor`.
+  const stray = words(argv).find((word) => (/^--([^=]*)/.exec(word)?.[1] ?? '') in Object.prototype)
+  if (stray !== undefined) throw await unknownFlag(stray, groups, elsewhere)
+  const input = { flags: parserFlags(groups), args: argumentInput(argument), strict: true }
+  const { flags, args } = await parse([...argv], input).catch(async (error) => {
+    throw await usageFailure(error, groups, elsewhere)
+  })
+
+  const commandLine: Record<string, unknown> = {}
+  for (const name of groups.flatMap(({ declarations }) => Object.keys(declarations))) {
+    const value = flags[spell(name, '-')]
+    if (value !== undefined) commandLine[name] = value
+  }
+  const positional = argument && args[argument.label.toLowerCase()]
+  if (argument === undefined || positional === undefined) return commandLine
+  const { label, option } = argument
+  if (!groups.some(({ declarations }) => Object.hasOwn(declarations, option))) {
+    throw new Failure('usage', `${label} means nothing to the mode that was chosen.`)
+  }
+  if (commandLine[option] !== undefined) {
+    throw new Failure('usage', `${label} and --${spell(option, '-')} mean the same: give one of them.`)
+  }
+  return { ...commandLine, [option]: positional }
+}
+
+/** What oclif's parser threw, as a failure with a hint. */
+async function usageFailure(
+  error: Error & { flags?: string[]; args?: unknown[] },
+  groups: readonly OptionGroup[],
+  elsewhere: () => Promise<readonly OptionGroup[]>,
+): Promise<Error> {
+  const [flag] = error.flags ?? []
+  if (flag !== undefined) return unknownFlag(flag, groups, elsewhere)
+  if (!('oclif' in error)) return error
+  const [message = ''] = error.message.split('\n')
+  return new Failure('usage', message.endsWith('.') ? message : `${message}.`, { remedy: 'See --help.' })
+}
+
+async function unknownFlag(
+  word: string,
+  groups: readonly OptionGroup[],
+  elsewhere: () => Promise<readonly OptionGroup[]>,
+): Promise<Failure> {
+  const [flag = word] = word.split('=')
+  const fail = (remedy: string) => new Failure('usage', `There is no option ${flag}.`, { remedy })
+  const named = (group: OptionGroup) =>
+    Object.entries(group.declarations).find(([name]) => `--${spell(name, '-')}` === flag)
+
+  const secret = groups.map(named).find((found) => found?.[1].secret)
+  if (secret !== undefined) {
+    const key = spell(secret[0], '_')
+    return fail(
+      `A secret is not given on a command line, which others can read: write ${key} into the file of --config, ` +
+        `or set FREEZER_${key.toUpperCase()}.`,
+    )
+  }
+  const owners = (await elsewhere()).filter((group) => group.title !== '' && named(group) !== undefined)
+  if (owners.length > 0) {
+    return fail(`It is an option of ${owners.map((owner) => owner.title).join(', ')}, which was not chosen.`)
+  }
+  const flags = groups.flatMap(({ declarations }) => Object.keys(parserFlags([{ title: '', declarations }])))
+  const meant = nearest(
+    flag,
+    flags.map((one) => `--${one}`),
+  )
+  return fail(meant === undefined ? 'See --help.' : `Perhaps ${meant} is meant.`)
+}

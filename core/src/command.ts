@@ -1,0 +1,29 @@
+import type { Context, OptionDeclarations } from '@freezer/sdk'
+import { Command } from '@oclif/core/command'
+import type { OpenRun } from './composition.ts'
+import type { AnySpec, CommandSpec, Invocation } from './invocation.ts'
+import type { ContainerOptions } from './options.ts'
+import type { Outcome } from './output/reporter.ts'
+
+/** What a command of this program is, apart from what it does: data for the parser and for help. */
+export interface CommandClass {
+  readonly spec: AnySpec
+}
+
+/**
+ * The frame of every command: reads the configuration, shows what happens, turns a failure into words and an exit
+ * status, and stops the work when the person wants it stopped. What it needs is loaded when it runs.
+ */
+export abstract class FreezerCommand<
+  S extends ContainerOptions,
+  D extends OptionDeclarations,
+> extends Command {
+  /** Does the work. `open` opens the container that the options name. */
+  abstract perform(invocation: Invocation<S, D>, context: Context, open: OpenRun): Promise<Outcome>
+
+  async run(): Promise<void> {
+    const { spec } = this.ctor as unknown as { spec: CommandSpec<S, D> }
+    const { performCommand } = await import('./run.ts')
+    process.exitCode = await performCommand(this.argv, spec, this.config, this.perform.bind(this))
+  }
+}

@@ -1,0 +1,157 @@
+import { hostname } from 'node:os'
+import type {
+  BackupRequest,
+  BackupResult,
+  Codec,
+  Context,
+  ModeSession,
+  OptionDeclarations,
+  Resource,
+} from '@freezer/sdk'
+import { FreezerCommand } from '../command.ts'
+import { argumentInput } from '../command-line.ts'
+import type { OpenRun } from '../composition.ts'
+import type { CommandSpec, Invocation } from '../invocation.ts'
+import { containerOptions } from '../options.ts'
+import type { Outcome } from '../output/reporter.ts'
+import { backupOutcome } from '../output/results.ts'
+
+const selectors = {
+  ...containerOptions,
+  mode: { type: 'string', default: 'fs', value: 'NAME', help: 'What is backed up' },
+  engine: { type: 'string', default: 'tar', value: 'NAME', help: 'How the archive is made' },
+  compression: { type: 'string', default: 'zstd', value: 'NAME', help: 'How it is compressed, or none' },
+  encryption: {
+    type: 'string',
+    default: 'aes-256-gcm',
+    value: 'NAME',
+    help: 'How it is encrypted when there is a passphrase',
+  },
+} as const satisfies OptionDeclarations
+
+const ownOptions = {
+  backupName: { type: 'string', short: 'N', value: 'NAME', required: true, help: 'Name of the backup' },
+  hostname: { type: 'string', value: 'HOST', help: 'Name of this machine in the container' },
+  maxLevel: {
+    type: 'integer',
+    min: 0,
+    value: 'N',
+    help: 'Begin a new chain after level N: 2 gives 0, 1, 2, 0, 1, 2, …',
+  },
+  alwaysLevel: {
+    type: 'integer',
+    min: 0,
+    value: 'N',
+    help: 'Make level N again and again: 1 gives 0, 1, 1, 1, …, each on level 0',
+  },
+  restartAlwaysLevel: {
+    type: 'number',
+    min: 0,
+    value: 'DAYS',
+    help: 'Begin a new chain when its level 0 is that old',
+  },
+  incremental: {
+    type: 'boolean',
+    default: true,
+    help: 'Build on the backup before (default); or begin anew',
+  },
+  maxSegmentSize: {
+    type: 'bytes',
+    min: 65536,
+    value: 'BYTES',
+    help: 'Largest stored object; 64M is that many MiB',
+  },
+  queueSize: { type: 'integer', min: 1, max: 1024, value: 'N', help: 'Blocks under way at a time' },
+  workers: { type: 'integer', min: 1, max: 256, value: 'N', help: 'Threads that compress and encrypt' },
+  dryRun: { type: 'boolean', help: 'Do everything but store: show what the backup would be' },
+} as const satisfies OptionDeclarations
+
+const isFull = (incremental: unknown) => !['true', 'yes', 'on', '1', true].includes(incremental as string)
+
+type Given = Invocation<typeof selectors, typeof ownOptions>
+
+const spec: CommandSpec<typeof selectors, typeof ownOptions> = {
+  selectors,
+  options: ownOptions,
+  providers: ({ mode, engine, storage, compression, encryption, encryptPassFile }) => [
+    { kind: 'mode', name: mode },
+    { kind: 'engine', name: engine },
+    { kind: 'storage', name: storage },
+    ...(compression === 'none' ? [] : [{ kind: 'codec', name: compression } as const]),
+    ...(encryptPassFile === undefined ? [] : [{ kind: 'codec', name: encryption } as const]),
+  ],
+  kinds: ['mode', 'engine', 'codec', 'storage'],
+  contradictions: [
+    { names: ['maxLevel', 'alwaysLevel'] },
+    { names: ['incremental', 'maxLevel'], clash: isFull },
+    { names: ['incremental', 'alwaysLevel'], clash: isFull },
+    { names: ['incremental', 'restartAlwaysLevel'], clash: isFull },
+  ],
+  argument: { label: 'PATH', option: 'pathToBackup', help: 'File or directory to back up' },
+}
+
+export default class Backup extends FreezerCommand<typeof selectors, typeof ownOptions> {
+  static override summary = 'Back up a file or a directory.'
+  static override description =
+    'Each run adds one backup to the container. It builds on the one before and stores what changed since, unless ' +
+    'told otherwise. Files that cannot be read are named, and the exit status is 3.'
+  static override usage = 'backup PATH --container DIR --backup-name NAME [FLAGS]'
+  static override examples = [
+    '<%= config.bin %> backup /home --container /mnt/backups --backup-name home',
+    '<%= config.bin %> backup /srv -N srv --container /mnt/backups --encrypt-pass-file /root/passphrase --max-level 6',
+    '<%= config.bin %> backup --config /etc/freezer/nightly.ini --json',
+  ]
+  static override args = argumentInput(spec.argument)
+  static spec = spec
+
+  async perform({ options, provider }: Given, context: Context, open: OpenRun): Promise<Outcome> {
+    const { backup, Failure } = await import('@freezer/sdk')
+    const codec = (option: 'compression' | 'encryption', kind: Codec['kind']) => {
+      const chosen = provider('codec', options[option])
+      if (chosen.provider.kind === kind) return { codec: chosen.provider, options: chosen.options }
+      throw new Failure('usage', `The codec ${options[option]} is not one for ${option}.`)
+    }
+    const compression = options.compression === 'none' ? undefined : codec('compression', 'compress')
+    const encryption = options.encryptPassFile === undefined ? undefined : codec('encryption', 'encrypt')
+    const engine = provider('engine', options.engine)
+    const mode = provider('mode', options.mode)
+
+    await using session = await mode.provider.open(mode.options, context)
+    await using run = open({ create: true, dryRun: options.dryRun })
+    const repository = await run.repository()
+    const results: BackupResult[] = []
+    for await (const resource of session.resources()) {
+      await using _held = await hold(session, resource)
+      const request: BackupRequest = {
+        repository,
+        source: await session.source(resource, resource.path),
+        engine: engine.provider,
+        engineOptions: engine.options,
+        host: options.hostname ?? hostname(),
+        name: resource.name === '' ? options.backupName : `${options.backupName}/${resource.name}`,
+        mode: { name: options.mode, facts: resource.facts },
+        compression,
+        encryption,
+        levels: options,
+        segmentSize: options.maxSegmentSize,
+        queueSize: options.queueSize,
+        workers: options.workers,
+        dryRun: options.dryRun,
+      }
+      results.push(await backup(request, context))
+    }
+    return backupOutcome(results)
+  }
+}
+
+/** Holds `resource` still until what it returns is disposed. */
+async function hold(session: ModeSession, resource: Resource): Promise<AsyncDisposable> {
+  const release = async () => session.release?.(resource)
+  try {
+    await session.quiesce?.(resource)
+  } catch (error) {
+    await release()
+    throw error
+  }
+  return { [Symbol.asyncDispose]: release }
+}

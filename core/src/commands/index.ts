@@ -1,0 +1,7 @@
+import Backup from './backup.ts'
+import Info from './info.ts'
+import List from './list.ts'
+import Restore from './restore.ts'
+
+/** Looked up by oclif, see package.json. */
+export const commands = { backup: Backup, restore: Restore, list: List, info: Info }

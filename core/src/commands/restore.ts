@@ -1,0 +1,85 @@
+import { hostname } from 'node:os'
+import type { Context, OptionDeclarations } from '@freezer/sdk'
+import { FreezerCommand } from '../command.ts'
+import { argumentInput } from '../command-line.ts'
+import type { OpenRun } from '../composition.ts'
+import type { CommandSpec, Invocation } from '../invocation.ts'
+import { containerOptions } from '../options.ts'
+import type { Outcome } from '../output/reporter.ts'
+import { restoreOutcome } from '../output/results.ts'
+
+const selectors = containerOptions
+
+const ownOptions = {
+  restoreAbsPath: { type: 'path', value: 'DEST', required: true, help: 'The same as DEST' },
+  backupName: { type: 'string', short: 'N', value: 'NAME', required: true, help: 'Name of the backup' },
+  hostname: { type: 'string', value: 'HOST', help: 'Machine that was backed up; this one when not given' },
+  restoreFromDate: {
+    type: 'string',
+    value: 'DATE',
+    help:
+      'Restore the newest backup of that date or before it: 2026-07-01, 2026-07-01T10:30:00\n' +
+      'A day means its end, a minute and a second likewise; local time unless a zone follows.',
+  },
+  overwrite: {
+    type: 'boolean',
+    help: 'Restore into a directory that is not empty, and replace what is there',
+  },
+  delete: { type: 'boolean', help: 'Delete what the backup does not hold; only with --overwrite' },
+  workers: { type: 'integer', min: 1, max: 256, value: 'N', help: 'Threads that decrypt and decompress' },
+} as const satisfies OptionDeclarations
+
+type Given = Invocation<typeof selectors, typeof ownOptions>
+
+const spec: CommandSpec<typeof selectors, typeof ownOptions> = {
+  selectors,
+  options: ownOptions,
+  providers: ({ storage }) => [{ kind: 'storage', name: storage }],
+  kinds: ['storage'],
+  argument: {
+    label: 'DEST',
+    option: 'restoreAbsPath',
+    help: 'Directory to restore into; it is made when missing',
+  },
+}
+
+export default class Restore extends FreezerCommand<typeof selectors, typeof ownOptions> {
+  static override summary = 'Restore a backup into a directory.'
+  static override description =
+    'Brings back the whole tree as it was at the moment of the backup. A directory that is not empty is refused ' +
+    'without --overwrite, and nothing is deleted without --delete. What cannot be restored is named, and the exit ' +
+    'status is 3, or 6 when stored data is damaged.'
+  static override usage = 'restore DEST --container DIR --backup-name NAME [FLAGS]'
+  static override examples = [
+    '<%= config.bin %> restore /tmp/home --container /mnt/backups --backup-name home',
+    '<%= config.bin %> restore /tmp/home -N home --container /mnt/backups --restore-from-date 2026-07-01',
+    '<%= config.bin %> restore /srv -N srv --hostname web1 --container /mnt/backups --overwrite --delete',
+  ]
+  static override args = argumentInput(spec.argument)
+  static spec = spec
+
+  async perform({ options, registry }: Given, context: Context, open: OpenRun): Promise<Outcome> {
+    const [{ restore }, { parseDate }] = await Promise.all([import('@freezer/sdk'), import('../dates.ts')])
+    const before = options.restoreFromDate === undefined ? undefined : parseDate(options.restoreFromDate)
+    const destination = {
+      destination: options.restoreAbsPath,
+      overwrite: options.overwrite,
+      remove: options.delete,
+    }
+    await using run = open({ create: false })
+    const result = await restore(
+      {
+        repository: await run.repository(),
+        engines: await registry.all('engine'),
+        target: async ({ mode: { name, facts } }) =>
+          (await registry.get('mode', name)).target(destination, facts, context),
+        host: options.hostname ?? hostname(),
+        name: options.backupName,
+        before,
+        workers: options.workers,
+      },
+      context,
+    )
+    return restoreOutcome(result, options.restoreAbsPath)
+  }
+}

@@ -1,0 +1,92 @@
+/**
+ * Where the parts of a run are put together: the storage that was chosen, the codecs that are installed, the
+ * passphrase, and the repository made of them. Each run has a container of its own; what it opened is closed with it.
+ */
+// tsyringe wants it, and wants it first.
+import 'reflect-metadata/lite'
+import type { Codec, Context, OptionDeclarations, Repository, Storage } from '@freezer/sdk'
+import { openRepository } from '@freezer/sdk'
+import type { DependencyContainer, FactoryFunction, InjectionToken } from 'tsyringe'
+import { instancePerContainerCachingFactory, container as root } from 'tsyringe'
+import { openDiscarding } from './dry-run.ts'
+import type { Invocation } from './invocation.ts'
+import type { ContainerOptions } from './options.ts'
+import { readPassphrase } from './passphrase.ts'
+
+/** How the container of backups is opened. */
+export interface Access {
+  /** Make it when it is not there. */
+  readonly create: boolean
+  /** Keep everything in it as it is, whatever is written. */
+  readonly dryRun?: boolean
+}
+
+export interface Run extends AsyncDisposable {
+  /** @throws Failure `not-found`, `key`, and whatever the storage throws */
+  repository(): Promise<Repository>
+}
+
+export type OpenRun = (access: Access) => Run
+
+type AnyInvocation = Invocation<ContainerOptions, OptionDeclarations>
+
+const tokens = {
+  invocation: token<AnyInvocation>('invocation'),
+  context: token<Context>('context'),
+  access: token<Access>('access'),
+  closing: token<AsyncDisposableStack>('closing'),
+  passphrase: token<Uint8Array | undefined>('passphrase'),
+  codecs: token<Promise<readonly Codec[]>>('codecs'),
+  storage: token<Promise<Storage>>('storage'),
+  repository: token<Promise<Repository>>('repository'),
+}
+
+function token<T>(name: string): InjectionToken<T> {
+  return Symbol(name)
+}
+
+provide(tokens.passphrase, (run) => {
+  const { encryptPassFile } = run.resolve(tokens.invocation).options
+  return encryptPassFile === undefined ? undefined : readPassphrase(encryptPassFile)
+})
+
+provide(tokens.codecs, (run) => run.resolve(tokens.invocation).registry.all('codec'))
+
+provide(tokens.storage, async (run) => {
+  const { options, provider } = run.resolve(tokens.invocation)
+  const { create, dryRun } = run.resolve(tokens.access)
+  const driver = provider('storage', options.storage)
+  const open = (access: { create: boolean }) =>
+    driver.provider.open(driver.options, run.resolve(tokens.context), access)
+  const storage = await (dryRun === true ? openDiscarding(open) : open({ create }))
+  run.resolve(tokens.closing).defer(() => storage.close?.())
+  return storage
+})
+
+provide(tokens.repository, async (run) => {
+  const passphrase = run.resolve(tokens.passphrase)
+  const [storage, codecs] = await Promise.all([run.resolve(tokens.storage), run.resolve(tokens.codecs)])
+  const { signal } = run.resolve(tokens.context)
+  return openRepository({ storage, codecs, passphrase, signal }, run.resolve(tokens.access).create)
+})
+
+/** One instance of it a run, made when it is first asked for. */
+function provide<T>(what: InjectionToken<T>, factory: FactoryFunction<T>): void {
+  root.register(what, { useFactory: instancePerContainerCachingFactory(factory) })
+}
+
+/** How a command opens the container that its options name. */
+export function runOpener(invocation: AnyInvocation, context: Context): OpenRun {
+  return (access) => {
+    const run: DependencyContainer = root.createChildContainer()
+    const closing = new AsyncDisposableStack()
+    run.registerInstance(tokens.invocation, invocation)
+    run.registerInstance(tokens.context, context)
+    run.registerInstance(tokens.access, access)
+    run.registerInstance(tokens.closing, closing)
+    return {
+      repository: () => run.resolve(tokens.repository),
+      [Symbol.asyncDispose]: () => closing.disposeAsync(),
+    }
+  }
+}

@@ -1,0 +1,73 @@
+/**
+ * Finds the plugins: those that oclif knows (bundled with core, installed or linked by the person) and whose
+ * `package.json` has a `freezer` member. No code of a plugin runs here.
+ */
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { Failure } from '@freezer/sdk'
+import type { Config } from '@oclif/core/interfaces'
+import type { Candidate, Refusal, Registry } from './admission.ts'
+import { admit } from './admission.ts'
+
+/** The plugins that `config` knows, judged. */
+export function discover(config: Config): Registry {
+  const candidates: Candidate[] = []
+  for (const plugin of config.plugins.values()) {
+    const manifest: unknown = (plugin.pjson as { freezer?: unknown }).freezer
+    if (manifest === undefined) continue
+    const file = join(plugin.root, 'package.json')
+    candidates.push({ package: plugin.name, version: plugin.version, file, manifest })
+  }
+  return admit(candidates, load, missing(config))
+}
+
+/** Plugins that are listed, and that oclif could not find or read. */
+function missing(config: Config): Refusal[] {
+  const lists = [
+    { file: join(config.root, 'package.json'), plugins: config.pjson.oclif.plugins ?? [] },
+    personal(join(config.dataDir, 'package.json')),
+  ]
+  return lists.flatMap(({ file, plugins }) =>
+    plugins
+      .map((plugin) => (typeof plugin === 'string' ? plugin : plugin.name))
+      .filter((name) => !config.plugins.has(name))
+      .map((name) => ({
+        package: name,
+        file,
+        message: 'it is listed there, and its package.json is missing or cannot be read.',
+        remedy: `Install ${name} anew, or uninstall it.`,
+      })),
+  )
+}
+
+/** What the person installed, as oclif's plugin commands write it down. */
+function personal(file: string): { file: string; plugins: (string | { name: string })[] } {
+  try {
+    const { oclif } = JSON.parse(readFileSync(file, 'utf8'))
+    return { file, plugins: oclif?.plugins ?? [] }
+  } catch {
+    return { file, plugins: [] }
+  }
+}
+
+/** The default export of a candidate's module. */
+async function load(candidate: Candidate): Promise<unknown> {
+  const { exports, main } = JSON.parse(readFileSync(candidate.file, 'utf8'))
+  const entry = entryPoint(exports) ?? main ?? 'index.js'
+  const url = new URL(entry, pathToFileURL(candidate.file))
+  const module = await import(url.href)
+  return module.default
+}
+
+const conditions = new Set(['import', 'node', 'module-sync', 'default'])
+
+/** What `exports` of a `package.json` says of the package's own name, by the rules of Node for `import`. */
+function entryPoint(exports: unknown): string | undefined {
+  if (typeof exports === 'string') return exports
+  if (typeof exports !== 'object' || exports === null) return undefined
+  if ('.' in exports) return entryPoint(exports['.'])
+  const match = Object.entries(exports).find(([condition]) => conditions.has(condition))
+  if (match === undefined) throw new Failure('plugin', 'its "exports" has no entry for import')
+  return entryPoint(match[1])
+}

@@ -1,0 +1,156 @@
+/** What a run shows: events while it goes on, its result, its failure. */
+
+import type { Progress, RunEvent } from '@freezer/sdk'
+import { asFailure, exitStatus, toRecord } from '@freezer/sdk'
+import { progressLine, Rate } from './progress.ts'
+import { jsonLine, visible } from './text.ts'
+
+export interface Presentation {
+  /** Results as one JSON object on stdout, events as JSON lines on stderr. */
+  readonly json: boolean
+  /** Failures alone. */
+  readonly quiet: boolean
+  /** A bar on a terminal, or JSON lines. */
+  readonly progress: boolean
+  /** Stacks of failures, and log events of every level. */
+  readonly debug: boolean
+}
+
+/** Where output goes. */
+export interface Screen {
+  readonly stdout: { write(text: string): unknown }
+  readonly stderr: { write(text: string): unknown; readonly isTTY?: boolean; readonly columns?: number }
+  /** Milliseconds, from any start. */
+  readonly now: () => number
+}
+
+/** What a command came to. */
+export interface Outcome {
+  /** One object for `--json`. */
+  readonly json: object
+  /** Lines for people. */
+  readonly lines: readonly string[]
+  /** Why the exit status is not 0 though the work was done. */
+  readonly failure?: unknown
+}
+
+/** Milliseconds from one progress line to the next: on a terminal, and as JSON. */
+const pace = { bar: 100, json: 500 }
+const clearLine = '\r\x1b[K'
+
+export class Reporter {
+  readonly #presentation: Presentation
+  readonly #screen: Screen
+  readonly #started: number
+  readonly #rate = new Rate()
+  #progress: Progress | undefined
+  #shownAt = Number.NEGATIVE_INFINITY
+  #barShown = false
+
+  constructor(presentation: Presentation, screen: Screen) {
+    this.#presentation = presentation
+    this.#screen = screen
+    this.#started = screen.now()
+  }
+
+  /** Shows `event`, if it is one to be shown and not too soon. */
+  readonly report = (event: RunEvent): void => {
+    const { json, quiet, debug } = this.#presentation
+    if (quiet) return
+    if (event.type === 'progress') this.#showProgress(event.progress)
+    else if (event.type === 'log' && event.level !== 'warn' && !debug) return
+    else if (json) this.#line(jsonLine({ type: event.type, ...('warning' in event ? event.warning : event) }))
+    else if (event.type === 'log') this.#line(`${event.level}: ${visible(event.message)}`)
+    else {
+      const { kind, path, message } = event.warning
+      this.#line(`${kind}: ${visible(path)}: ${visible(message)}`)
+    }
+  }
+
+  /** Ends the progress, then shows the result. Returns the exit status. */
+  finish({ json, lines, failure }: Outcome): number {
+    this.close()
+    if (this.#presentation.json) {
+      this.#screen.stdout.write(
+        `${jsonLine(failure === undefined ? json : { ...json, failure: toRecord(failure) })}\n`,
+      )
+    } else {
+      if (!this.#presentation.quiet) this.#screen.stdout.write(lines.map((line) => `${line}\n`).join(''))
+      if (failure !== undefined) this.#explain(failure)
+    }
+    return failure === undefined ? 0 : exitStatus(failure)
+  }
+
+  /** Shows why there is no result. Returns the exit status. */
+  fail(error: unknown): number {
+    this.close()
+    if (this.#presentation.json) {
+      this.#screen.stdout.write(`${jsonLine({ failure: toRecord(error) })}\n`)
+      if (this.#presentation.debug) this.#stack(error)
+    } else this.#explain(error)
+    return exitStatus(asFailure(error))
+  }
+
+  /** Takes the bar away; the last progress still goes out as JSON. */
+  close(): void {
+    if (this.#progress !== undefined && this.#presentation.json) this.#draw(this.#progress)
+    this.#progress = undefined
+    this.#clear()
+  }
+
+  #explain(error: unknown): void {
+    const { message, remedy } = asFailure(error)
+    const text = [message, remedy].filter((part) => part !== undefined).map(visible)
+    this.#screen.stderr.write(`freezer: ${text.join(' ')}\n`)
+    if (this.#presentation.debug) this.#stack(error)
+  }
+
+  #stack(error: unknown): void {
+    for (let one = error; one instanceof Error; one = one.cause) {
+      const lines = (one.stack ?? String(one)).split('\n').map(visible)
+      this.#screen.stderr.write(`${lines.join('\n')}\n`)
+    }
+  }
+
+  #showProgress(progress: Progress): void {
+    const { json, progress: wanted } = this.#presentation
+    if (!wanted || (!json && this.#screen.stderr.isTTY !== true)) return
+    this.#progress = progress
+    const now = this.#screen.now()
+    if (now - this.#shownAt < (json ? pace.json : pace.bar)) return
+    this.#shownAt = now
+    this.#draw(progress)
+    if (json) this.#progress = undefined
+  }
+
+  #draw(progress: Progress): void {
+    const { stderr, now } = this.#screen
+    const seconds = (now() - this.#started) / 1000
+    this.#rate.add(progress.bytes, seconds)
+    if (this.#presentation.json) {
+      const rate = this.#rate.value
+      const left =
+        progress.total === undefined || rate === undefined || rate <= 0
+          ? undefined
+          : Math.max(0, progress.total - progress.bytes) / rate
+      stderr.write(`${jsonLine({ type: 'progress', ...progress, seconds, rate, left })}\n`)
+      return
+    }
+    stderr.write(
+      clearLine + progressLine(progress, this.#rate.value, seconds, Math.max(1, (stderr.columns ?? 80) - 1)),
+    )
+    this.#barShown = true
+  }
+
+  #line(text: string): void {
+    const bar = this.#barShown
+    this.#clear()
+    this.#screen.stderr.write(`${text}\n`)
+    if (bar && this.#progress !== undefined) this.#draw(this.#progress)
+  }
+
+  #clear(): void {
+    if (this.#barShown) this.#screen.stderr.write(clearLine)
+    this.#barShown = false
+  }
+}

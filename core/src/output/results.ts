@@ -1,0 +1,147 @@
+/** What the commands say when they are done. */
+
+import type { BackupResult, BackupSummary, ContainerInfo, DamagedBackup, RestoreResult } from '@freezer/sdk'
+import { Failure } from '@freezer/sdk'
+import { localTime } from '../dates.ts'
+import type { Outcome } from './reporter.ts'
+import { count, duration, facts, size, table } from './text.ts'
+
+/** One backup is one object; several, of a mode that finds several things, are a list. */
+export function backupOutcome(results: readonly BackupResult[]): Outcome {
+  const [only] = results
+  if (only === undefined) throw new Failure('source', 'There is nothing to back up.')
+  const unread = results.reduce((sum, result) => sum + result.unread, 0)
+  return {
+    json: results.length === 1 ? only : { backups: results },
+    lines: results.flatMap((result) =>
+      facts([
+        [result.dryRun ? 'Would back up' : 'Backed up', `${result.name} of ${result.host}`],
+        ['Level', String(result.level)],
+        ['Time', localTime(result.time)],
+        ['Entries', count(result.entries)],
+        ['Size', size(result.bytes)],
+        [result.dryRun ? 'Would store' : 'Stored', size(result.stored)],
+        ['Engine', result.engine],
+        ['Codecs', result.codecs.join(', ') || 'none'],
+        ...(result.unread > 0 ? [['Unread', count(result.unread)] as const] : []),
+        ...(result.changed > 0
+          ? [['Changed', `${count(result.changed)} while they were read`] as const]
+          : []),
+        ['Took', duration(result.seconds)],
+      ]),
+    ),
+    failure:
+      unread === 0
+        ? undefined
+        : new Failure(
+            'incomplete',
+            `${count(unread)} of the entries could not be read and are not in this backup.`,
+            {
+              remedy: 'Each was named above.',
+            },
+          ),
+  }
+}
+
+export function restoreOutcome(result: RestoreResult, destination: string): Outcome {
+  const { unrestored, damaged } = result
+  const lost = `${count(unrestored)} of the entries could not be restored`
+  return {
+    json: result,
+    lines: facts([
+      ['Restored', `${result.name} of ${result.host} to ${destination}`],
+      ['Level', String(result.level)],
+      ['Time', localTime(result.time)],
+      ['Entries', count(result.entries)],
+      ['Size', size(result.bytes)],
+      ...(unrestored > 0 ? [['Unrestored', count(unrestored)] as const] : []),
+      ['Took', duration(result.seconds)],
+    ]),
+    failure: damaged
+      ? new Failure('damaged', `Stored data is damaged; ${lost}.`, {
+          remedy: 'Each was named above; all others are whole.',
+        })
+      : unrestored > 0
+        ? new Failure('incomplete', `${lost}.`, { remedy: 'Each was named above.' })
+        : undefined,
+  }
+}
+
+export function listOutcome(found: readonly (BackupSummary | DamagedBackup)[]): Outcome {
+  const backups = found.filter((one): one is BackupSummary => !('failure' in one))
+  const damaged = found.filter((one) => 'failure' in one)
+  const rows = backups.map((backup) => [
+    backup.name,
+    backup.host,
+    String(backup.level),
+    localTime(backup.time),
+    size(backup.bytes),
+    size(backup.stored),
+    backup.engine,
+    backup.codecs.join(', ') || 'none',
+  ])
+  const columns = [
+    { title: 'NAME' },
+    { title: 'HOST' },
+    { title: 'LEVEL', align: 'right' },
+    { title: 'TIME' },
+    { title: 'SIZE', align: 'right' },
+    { title: 'STORED', align: 'right' },
+    { title: 'ENGINE' },
+    { title: 'CODECS' },
+  ] as const
+  return {
+    json: { backups, damaged },
+    lines: backups.length === 0 ? ['No backups.'] : table(columns, rows),
+    failure: damagedManifests(damaged.length),
+  }
+}
+
+export function infoOutcome(info: ContainerInfo): Outcome {
+  const { oldest, newest } = info
+  const columns = [
+    { title: 'NAME' },
+    { title: 'HOST' },
+    { title: 'BACKUPS', align: 'right' },
+    { title: 'CHAINS', align: 'right' },
+    { title: 'NEWEST' },
+    { title: 'SIZE', align: 'right' },
+    { title: 'STORED', align: 'right' },
+  ] as const
+  const rows = info.names.map((one) => [
+    one.name,
+    one.host,
+    count(one.backups),
+    count(one.chains),
+    localTime(one.newest),
+    size(one.bytes),
+    size(one.stored),
+  ])
+  return {
+    json: info,
+    lines: [
+      ...facts([
+        ['Encrypted', info.encrypted ? 'yes' : 'no'],
+        ['Backups', count(info.backups)],
+        ['Chains', count(info.chains)],
+        ['Stored', `${size(info.stored)} in ${count(info.blobs)} objects`],
+        ...(oldest === undefined ? [] : [['Oldest', localTime(oldest)] as const]),
+        ...(newest === undefined ? [] : [['Newest', localTime(newest)] as const]),
+        ...(info.damaged > 0 ? [['Damaged', count(info.damaged)] as const] : []),
+      ]),
+      ...(rows.length === 0 ? [] : ['', ...table(columns, rows)]),
+    ],
+    failure: damagedManifests(info.damaged),
+  }
+}
+
+function damagedManifests(number: number): Failure | undefined {
+  if (number === 0) return undefined
+  return new Failure(
+    'damaged',
+    `${count(number)} of the backups cannot be read: their manifests are damaged.`,
+    {
+      remedy: 'All others can be restored; take the damaged ones from another copy of the container.',
+    },
+  )
+}
