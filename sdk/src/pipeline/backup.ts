@@ -5,6 +5,7 @@ import type { Context } from '../contracts/context.ts'
 import type { Engine, Source, TreeSource } from '../contracts/engine.ts'
 import { displayPath } from '../contracts/entry.ts'
 import { Failure, isFailure } from '../contracts/failures.ts'
+import { checkOptions } from '../contracts/options.ts'
 import { StoredChain } from '../repository/chain.ts'
 import type { RepositoryKey } from '../repository/keys.ts'
 import { chooseParent, type LevelPolicy } from '../repository/levels.ts'
@@ -171,11 +172,17 @@ export async function backup(request: BackupRequest, context: Context): Promise<
   }
 }
 
-/** The codecs in the order of encoding. Secret options are never among what a codec is given here. */
+/** The codecs in the order of encoding, as the manifest keeps them: checked, and without what is secret. */
 function codecUses(request: BackupRequest): CodecUse[] {
   return [request.compression, request.encryption]
     .filter((choice) => choice !== undefined)
-    .map(({ codec, options }) => ({ name: codec.name, options }))
+    .map(({ codec, options }) => {
+      const checked = Object.entries(checkOptions(codec.options, options))
+      return {
+        name: codec.name,
+        options: Object.fromEntries(checked.filter(([name]) => codec.options[name]?.secret !== true)),
+      }
+    })
 }
 
 /** The backup that this one builds on, with its index open; undefined for a new chain. */

@@ -1,0 +1,28 @@
+// Runs the tests: the quick ones of every package and of the whole system, or with --long the long proofs.
+import { spawnSync } from 'node:child_process'
+import { globSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
+
+const long = process.argv.includes('--long')
+const files = globSync(
+  long
+    ? ['test/long/*.test.ts']
+    : [
+        'sdk/test/*.test.ts',
+        'core/test/*.test.ts',
+        'lib/*/test/*.test.ts',
+        'plugins/*/test/*.test.ts',
+        'test/*.test.ts',
+      ],
+).sort()
+if (files.length === 0) {
+  console.error('There is no test to run.')
+  process.exit(1)
+}
+const options = [
+  '--test',
+  `--test-concurrency=${availableParallelism()}`,
+  `--test-timeout=${long ? 7_200_000 : 600_000}`,
+]
+const { status } = spawnSync(process.execPath, [...options, ...files], { stdio: 'inherit' })
+process.exit(status ?? 1)
