@@ -1,0 +1,4 @@
+import { contractTests } from './contract.ts'
+
+contractTests('zstd')
+contractTests('gzip')
