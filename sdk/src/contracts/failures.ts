@@ -107,15 +107,20 @@ export interface FailureRecord {
   readonly message: string
   readonly remedy?: string | undefined
   readonly facts?: Facts | undefined
+  /** Where a defect is; for `internal` alone. */
+  readonly stack?: string | undefined
 }
 
 export function toRecord(error: unknown): FailureRecord {
-  const { code, message, remedy, facts } = asFailure(error)
-  return { code, message, remedy, facts }
+  const { code, message, remedy, facts, cause } = asFailure(error)
+  const stack = code === 'internal' && cause instanceof Error ? cause.stack : undefined
+  return { code, message, remedy, facts, ...(stack === undefined ? {} : { stack }) }
 }
 
 export function fromRecord(record: FailureRecord): Failure {
-  return new Failure(record.code, record.message, record)
+  const failure = new Failure(record.code, record.message, record)
+  if (record.stack !== undefined) failure.stack = record.stack
+  return failure
 }
 
 /** The system error codes that every storage and engine meets, and what they mean to a person. */

@@ -38,7 +38,11 @@ export async function runEngine(
   signal: AbortSignal,
 ): Promise<TreeSize> {
   if (signal.aborted) throw interrupted(signal)
-  const worker = new Worker(new URL('./engine-thread.js', import.meta.url), { workerData: task })
+  const worker = new Worker(new URL('./engine-thread.js', import.meta.url), {
+    workerData: task,
+    // Engines open files by calls of the C library and close them by Node's, which then would complain.
+    trackUnmanagedFds: false,
+  })
   const ended = Promise.withResolvers<void>()
   const result = Promise.withResolvers<TreeSize>()
   const running = new Set<Promise<unknown>>()
