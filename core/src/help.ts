@@ -1,26 +1,52 @@
+import type { OptionDeclarations } from '@freezer/sdk'
 import type { Command } from '@oclif/core/command'
 import { Help } from '@oclif/core/help'
+import type { Registry } from './admission.ts'
 import type { CommandClass } from './command.ts'
 
 /** Help with the options of every installed provider that a command can use, each under a heading of its own. */
 export default class FreezerHelp extends Help {
   override async showCommandHelp(command: Command.Loadable): Promise<void> {
     const loaded = await command.load()
-    if ('spec' in loaded) {
-      const [{ discover }, { helpFlags }, { providerGroups }, { commonOptions }] = await Promise.all([
+    if (!('spec' in loaded)) return super.showCommandHelp(command)
+    const [{ discover }, { helpFlags }, { providerGroups }, { commonOptions }, { visible }] =
+      await Promise.all([
         import('./discovery.ts'),
         import('./flags.ts'),
         import('./invocation.ts'),
         import('./options.ts'),
+        import('./output/text.ts'),
       ])
-      const { spec } = loaded as unknown as CommandClass
-      const registry = discover(this.config)
-      command.flags = helpFlags([
-        { title: '', declarations: { ...spec.options, ...spec.selectors } },
-        { title: 'general', declarations: commonOptions },
-        ...(await providerGroups(registry, spec.kinds)),
-      ]) as typeof command.flags
-    }
+    const { spec } = loaded as unknown as CommandClass
+    const registry = discover(this.config)
+    const selectors = await withNames(spec.selectors, registry)
+    command.flags = helpFlags([
+      { title: '', declarations: { ...spec.options, ...selectors } },
+      { title: 'general', declarations: commonOptions },
+      ...(await providerGroups(registry, spec.kinds)),
+    ]) as typeof command.flags
     await super.showCommandHelp(command)
+    for (const { package: name, message, remedy } of registry.refusals) {
+      process.stderr.write(`freezer: ${visible(`${name} was refused: ${message} ${remedy}`)}\n`)
+    }
   }
+}
+
+/** Options that choose a provider say which ones are installed. */
+async function withNames(selectors: OptionDeclarations, registry: Registry): Promise<OptionDeclarations> {
+  const codecs = await registry.all('codec')
+  const installed: Record<string, readonly string[]> = {
+    mode: registry.names('mode'),
+    engine: registry.names('engine'),
+    storage: registry.names('storage'),
+    compression: codecs.filter(({ kind }) => kind === 'compress').map(({ name }) => name),
+    encryption: codecs.filter(({ kind }) => kind === 'encrypt').map(({ name }) => name),
+  }
+  return Object.fromEntries(
+    Object.entries(selectors).map(([name, declaration]) => {
+      const names = installed[name]
+      const help = names === undefined ? declaration.help : `${declaration.help}: ${names.join(', ')}`
+      return [name, { ...declaration, help }]
+    }),
+  )
 }

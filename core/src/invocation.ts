@@ -3,7 +3,7 @@
 import type { OptionDeclarations, Options, ProviderKind, ProviderOf } from '@freezer/sdk'
 import { spell } from '@freezer/sdk'
 import type { Registry } from './admission.ts'
-import type { Argument } from './command-line.ts'
+import type { Argument } from './argument.ts'
 import { glance, parseArguments } from './command-line.ts'
 import type { Contradiction, Sources } from './configuration.ts'
 import { refuseUnknownKeys, settings, settle, values } from './configuration.ts'

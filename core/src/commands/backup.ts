@@ -8,19 +8,23 @@ import type {
   OptionDeclarations,
   Resource,
 } from '@freezer/sdk'
+import { argumentInput } from '../argument.ts'
 import { FreezerCommand } from '../command.ts'
-import { argumentInput } from '../command-line.ts'
 import type { OpenRun } from '../composition.ts'
 import type { CommandSpec, Invocation } from '../invocation.ts'
 import { containerOptions } from '../options.ts'
 import type { Outcome } from '../output/reporter.ts'
-import { backupOutcome } from '../output/results.ts'
 
 const selectors = {
   ...containerOptions,
   mode: { type: 'string', default: 'fs', value: 'NAME', help: 'What is backed up' },
   engine: { type: 'string', default: 'tar', value: 'NAME', help: 'How the archive is made' },
-  compression: { type: 'string', default: 'zstd', value: 'NAME', help: 'How it is compressed, or none' },
+  compression: {
+    type: 'string',
+    default: 'zstd',
+    value: 'NAME',
+    help: 'How it is compressed; none, or one of these',
+  },
   encryption: {
     type: 'string',
     default: 'aes-256-gcm',
@@ -140,6 +144,7 @@ export default class Backup extends FreezerCommand<typeof selectors, typeof ownO
       }
       results.push(await backup(request, context))
     }
+    const { backupOutcome } = await import('../output/results.ts')
     return backupOutcome(results)
   }
 }

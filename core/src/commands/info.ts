@@ -4,7 +4,6 @@ import type { OpenRun } from '../composition.ts'
 import type { CommandSpec, Invocation } from '../invocation.ts'
 import { containerOptions } from '../options.ts'
 import type { Outcome } from '../output/reporter.ts'
-import { infoOutcome } from '../output/results.ts'
 
 const selectors = containerOptions
 const ownOptions = {} satisfies OptionDeclarations
@@ -30,6 +29,7 @@ export default class Info extends FreezerCommand<typeof selectors, typeof ownOpt
   async perform(_: Given, { signal }: Context, open: OpenRun): Promise<Outcome> {
     const { describeContainer } = await import('@freezer/sdk')
     await using run = open({ create: false })
+    const { infoOutcome } = await import('../output/results.ts')
     return infoOutcome(await describeContainer(await run.repository(), signal))
   }
 }

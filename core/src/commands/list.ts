@@ -4,7 +4,6 @@ import type { OpenRun } from '../composition.ts'
 import type { CommandSpec, Invocation } from '../invocation.ts'
 import { containerOptions } from '../options.ts'
 import type { Outcome } from '../output/reporter.ts'
-import { listOutcome } from '../output/results.ts'
 
 const selectors = containerOptions
 
@@ -39,6 +38,7 @@ export default class List extends FreezerCommand<typeof selectors, typeof ownOpt
     const filter = { host: options.hostname, name: options.backupName }
     const found: (BackupSummary | DamagedBackup)[] = []
     for await (const one of listBackups(await run.repository(), filter, signal)) found.push(one)
+    const { listOutcome } = await import('../output/results.ts')
     return listOutcome(found)
   }
 }

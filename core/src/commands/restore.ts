@@ -1,12 +1,11 @@
 import { hostname } from 'node:os'
 import type { Context, OptionDeclarations } from '@freezer/sdk'
+import { argumentInput } from '../argument.ts'
 import { FreezerCommand } from '../command.ts'
-import { argumentInput } from '../command-line.ts'
 import type { OpenRun } from '../composition.ts'
 import type { CommandSpec, Invocation } from '../invocation.ts'
 import { containerOptions } from '../options.ts'
 import type { Outcome } from '../output/reporter.ts'
-import { restoreOutcome } from '../output/results.ts'
 
 const selectors = containerOptions
 
@@ -80,6 +79,7 @@ export default class Restore extends FreezerCommand<typeof selectors, typeof own
       },
       context,
     )
+    const { restoreOutcome } = await import('../output/results.ts')
     return restoreOutcome(result, options.restoreAbsPath)
   }
 }
