@@ -59,15 +59,23 @@ export interface Listing {
   readonly directories: string[]
   /** All other names; on file systems that do not tell, subdirectories are among them. */
   readonly others: string[]
+  /** 1 for each of `others` that the directory calls a regular file. */
+  readonly regular: Uint8Array
 }
 
 const page = Buffer.allocUnsafe(128 * 1024)
 const typeDirectory = 4
+const typeRegular = 8
 
-/** Names in the open directory, each list sorted by bytes. @throws SystemError */
-export function listDirectory(fd: number): Listing {
+/**
+ * Names in the open directory, each list sorted by bytes.
+ * @param wanted leaves out names for which it says false
+ * @throws SystemError
+ */
+export function listDirectory(fd: number, wanted?: (name: string) => boolean): Listing {
   const directories: string[] = []
-  const others: string[] = []
+  const files: string[] = []
+  const rest: string[] = []
   for (;;) {
     const filled = Number(call.getdents64(fd, page, page.length))
     if (filled < 0) throw systemError('getdents64')
@@ -76,12 +84,34 @@ export function listDirectory(fd: number): Listing {
     for (let at = 0; at < filled; at += page.readUInt16LE(at + 16)) {
       const start = at + 19
       const name = page.toString('latin1', start, page.indexOf(0, start))
-      if (name === '.' || name === '..') continue
-      if (page[at + 18] === typeDirectory) directories.push(name)
-      else others.push(name)
+      if (name === '.' || name === '..' || wanted?.(name) === false) continue
+      const type = page[at + 18]
+      if (type === typeDirectory) directories.push(name)
+      else if (type === typeRegular) files.push(name)
+      else rest.push(name)
     }
   }
-  directories.sort()
-  others.sort()
-  return { directories, others }
+  return { directories: directories.sort(), ...merge(files.sort(), rest.sort()) }
+}
+
+function merge(files: string[], rest: string[]): { others: string[]; regular: Uint8Array } {
+  const count = files.length + rest.length
+  const regular = new Uint8Array(count)
+  if (rest.length === 0) return { others: files, regular: regular.fill(1) }
+  const others: string[] = []
+  let f = 0
+  let r = 0
+  for (let i = 0; i < count; i++) {
+    const file = files[f]
+    const other = rest[r]
+    if (other === undefined || (file !== undefined && file < other)) {
+      others.push(file as string)
+      regular[i] = 1
+      f++
+    } else {
+      others.push(other)
+      r++
+    }
+  }
+  return { others, regular }
 }

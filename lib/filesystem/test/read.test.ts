@@ -118,9 +118,16 @@ test('names of any bytes are listed in order of their bytes', () => {
       (names) => {
         const dir = mkdtempSync(join(root, 'names-'))
         opened(dir, (fd) => {
-          for (const name of names.slice(1)) assert.equal(call.mknodat(fd, nameBytes(name), 0o100600, 0), 0)
+          const odd = (name: string) => name.length % 2 === 1
+          for (const name of names.slice(1)) {
+            assert.equal(call.mknodat(fd, nameBytes(name), odd(name) ? 0o100600 : 0o010600, 0), 0)
+          }
           for (const name of names.slice(0, 1)) assert.equal(call.mkdirat(fd, nameBytes(name), 0o700), 0)
-          const { directories, others } = listDirectory(fd)
+          const { directories, others, regular } = listDirectory(fd)
+          assert.deepEqual(
+            [...regular],
+            others.map((name) => Number(odd(name))),
+          )
           assert.deepEqual(directories, names.slice(0, 1))
           const bytes = (list: string[]) => list.map((name) => Buffer.from(name, 'latin1'))
           assert.deepEqual(bytes(others), bytes(names.slice(1)).sort(Buffer.compare))
@@ -139,7 +146,15 @@ test('many names take several pages', () => {
   const names = Array.from({ length: 5000 }, (_, i) => `${'n'.repeat(100)}${String(i).padStart(5, '0')}`)
   opened(dir, (fd) => {
     for (const name of names) call.mknodat(fd, nameBytes(name), 0o100600, 0)
-    assert.deepEqual(listDirectory(fd), { directories: [], others: names })
+    assert.deepEqual(listDirectory(fd), {
+      directories: [],
+      others: names,
+      regular: new Uint8Array(5000).fill(1),
+    })
+  })
+  opened(dir, (fd) => {
+    const { others, regular } = listDirectory(fd, (name) => name.endsWith('7'))
+    assert.deepEqual([others.length, regular.length], [500, 500])
   })
 })
 

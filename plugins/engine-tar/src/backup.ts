@@ -12,6 +12,7 @@ import {
   codeOf,
   dataSegments,
   here,
+  type Listing,
   listDirectory,
   openDirectory,
   openFile,
@@ -54,6 +55,7 @@ interface Frame {
 /** So many directories are held open at once; a deeper walk opens them again on its way back. */
 const openFrames = 200
 
+const nobody: Listing = { directories: [], others: [], regular: new Uint8Array(0) }
 const nothing: readonly Attribute[] = []
 const gone = new Set(['ENOENT', 'ESTALE', 'ENOTDIR', 'ELOOP'])
 
@@ -144,7 +146,7 @@ class Backup {
     this.#prefix = ''
     const fd = openDirectory(here, path.slice(0, slash + 1) || '.', true)
     try {
-      await this.#decide(fd, '', [name])
+      await this.#decide(fd, '', { directories: [], others: [name], regular: new Uint8Array(1) }, true)
       await this.#write(fd, '', [name])
     } finally {
       closeSync(fd)
@@ -186,8 +188,9 @@ class Backup {
       const before = await this.#directoryEntry(path)
       if (before === undefined && parent !== undefined) parent.stale = true
       const foreign = this.#source.oneFileSystem && !own.sameDevice(this.#root)
-      const { directories, others } = foreign ? { directories: [], others: [] } : this.#list(fd, path)
-      const differs = await this.#decide(fd, path, others, directories)
+      const listing = foreign ? nobody : this.#list(fd, path)
+      const { directories, others } = listing
+      const differs = await this.#decide(fd, path, listing, before !== undefined)
       const recorded = before === undefined || differs || !unchanged(before, own)
       if (recorded) {
         const start = this.#run.archive.position
@@ -238,12 +241,9 @@ class Backup {
     }
   }
 
-  #list(fd: number, path: string): { directories: string[]; others: string[] } {
-    const listing = listDirectory(fd)
+  #list(fd: number, path: string): Listing {
     const excluded = this.#excluded
-    if (excluded === undefined) return listing
-    const wanted = (name: string) => !excluded(path === '' ? name : `${path}/${name}`)
-    return { directories: listing.directories.filter(wanted), others: listing.others.filter(wanted) }
+    return listDirectory(fd, excluded === undefined ? undefined : (name) => !excluded(join(path, name)))
   }
 
   #passed(frame: Frame | undefined, entry: Entry): void {
@@ -303,19 +303,20 @@ class Backup {
   }
 
   /**
-   * First pass: settles the fate of every name, keeps what was known of it, and moves to `directories` what turns out
-   * to be one.
+   * First pass: settles the fate of every name, keeps what was known of it, and adds to the subdirectories what turns
+   * out to be one. In a directory that the level below did not know, what is called a file needs no look here.
+   * @param known whether the level below knew the directory
    * @returns whether a member was added, changed or removed
    */
   async #decide(
     fd: number,
     path: string,
-    others: readonly string[],
-    directories?: string[],
+    { directories, others, regular }: Listing,
+    known: boolean,
   ): Promise<boolean> {
     const previous = this.#previous
     const stat = this.#stat
-    const found = directories?.length
+    const found = directories.length
     if (this.#fates.length < others.length || this.#fates.length > 1 << 20) {
       this.#fates = new Uint8Array(Math.max(others.length, 1024))
     }
@@ -335,11 +336,12 @@ class Backup {
         differs = true
       }
       if (before !== undefined) this.#kept.set(i, before)
-      const fate = this.#fate(fd, path, name, before, stat)
+      const fresh = !known && regular[i] === 1
+      const fate = fresh ? letters.fresh : this.#fate(fd, path, name, before, stat)
       this.#fates[i] = fate
       if (fate === letters.directory) {
         this.#fates[i] = letters.out
-        directories?.push(name)
+        directories.push(name)
       }
       if (this.#fates[i] === letters.out ? before !== undefined : fate !== letters.kept) differs = true
     }
@@ -349,7 +351,7 @@ class Backup {
       previous.next()
       differs = true
     }
-    if (directories !== undefined && directories.length !== found) directories.sort()
+    if (directories.length !== found) directories.sort()
     return differs
   }
 
@@ -416,9 +418,9 @@ class Backup {
         const entry = this.#kept.get(i, path, name)
         if (entry !== undefined) index.add(entry)
       } else {
-        const entry = await (fate === letters.file
-          ? this.#file(fd, path, name, i)
-          : this.#other(fd, path, name, i))
+        const entry = await (fate === letters.written
+          ? this.#other(fd, path, name, i)
+          : this.#file(fd, path, name, i, fate === letters.fresh))
         if (entry !== undefined) index.add(entry)
       }
     }
@@ -438,7 +440,14 @@ class Backup {
     return before === undefined ? undefined : { ...before, ctimeNs: -1 }
   }
 
-  async #file(fd: number, path: string, name: string, position: number): Promise<Entry | undefined> {
+  /** @param fresh whether its other names were not looked for yet */
+  async #file(
+    fd: number,
+    path: string,
+    name: string,
+    position: number,
+    fresh: boolean,
+  ): Promise<Entry | undefined> {
     let file: number
     try {
       file = openFile(fd, name, this.#followLinks)
@@ -453,7 +462,7 @@ class Backup {
         this.#warn('changed', join(path, name), 'It became something else while its directory was read.')
         return undefined
       }
-      const joined = this.#joined(path, name, stat)
+      const joined = this.#joined(path, name, stat, fresh)
       if (joined !== undefined) return await this.#hardLink(path, name, joined, now)
       return await this.#regular(file, path, name, position, now)
     } finally {
@@ -462,9 +471,15 @@ class Backup {
   }
 
   /** Path of an earlier name of the same file. */
-  #joined(path: string, name: string, stat: Stat): string | undefined {
+  #joined(path: string, name: string, stat: Stat, fresh: boolean): string | undefined {
     if (stat.links < 2 || !this.#joinLinks) return undefined
     const own = join(path, name)
+    if (fresh) {
+      const first = this.#links.meet(stat.identity, own, stat.links)
+      if (first.path !== own) return first.path
+      first.written = true
+      return undefined
+    }
     const first = this.#links.find(stat.identity)
     if (first === undefined) this.#links.replace(stat.identity, own)
     return first === own ? undefined : first
@@ -543,12 +558,12 @@ class Backup {
       const now = Date.now()
       this.#look(fd, name, stat)
       const type = typeOf(stat)
-      if (type === 'file') return await this.#file(fd, path, name, position)
+      if (type === 'file') return await this.#file(fd, path, name, position, false)
       if (type === undefined || type === 'directory' || type === 'hardlink') {
         this.#warn('changed', own, 'It became something else while its directory was read.')
         return undefined
       }
-      const joined = this.#joined(path, name, stat)
+      const joined = this.#joined(path, name, stat, false)
       if (joined !== undefined) return await this.#hardLink(path, name, joined, now)
       if (type === 'symlink' && this.#followLinks) {
         this.#warn('metadata', own, 'The link leads nowhere or in a circle; it is kept as a link.')

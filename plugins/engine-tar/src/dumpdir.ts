@@ -1,8 +1,11 @@
 /** The list of what a directory holds, as GNU tar keeps it for its increments (manual, "Dumpdir"). */
 import type { Dumpdir } from './member.ts'
 
-/** What becomes of a name: 0 leaves it out. Files are told from other new members only until they are written. */
-export const letters = { out: 0, kept: 0x4e, written: 0x59, file: 0x46, directory: 0x44 } as const
+/**
+ * What becomes of a name; the dumpdir knows only `N` (not in this archive), `Y` (in it) and `D`. `file` and `fresh` say
+ * more of what will be written: a regular file, and one that nobody has looked at yet.
+ */
+export const letters = { out: 0, kept: 0x4e, written: 0x59, file: 1, fresh: 2, directory: 0x44 } as const
 
 /**
  * @param others names that are no directories, sorted, each with its letter in `fates`
