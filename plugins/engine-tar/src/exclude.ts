@@ -5,7 +5,8 @@
 import { displayPath } from '@freezer/sdk'
 
 const special = /[\\^$.*+?()[\]{}|/-]/g
-const literal = (text: string) => text.replace(special, '\\$&')
+const literal = (text: string) =>
+  text.replace(special, (character) => `\\x${character.charCodeAt(0).toString(16)}`)
 
 const classes: Record<string, string> = {
   alpha: '\\p{L}',
