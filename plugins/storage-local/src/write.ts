@@ -4,9 +4,8 @@ import { dirname, join } from 'node:path'
 import { Failure, fromSystem, type Storage, throwIfAborted } from '@freezer/sdk'
 import { blobPath, temporaryDirectory } from './paths.ts'
 
-/** Bytes and chunks handed to the system at once: what an abort waits for, and what `writev` takes (IOV_MAX). */
+/** Bytes handed to the system at once: what an abort waits for. */
 const batchBytes = 8 * 1024 * 1024
-const batchChunks = 1024
 
 /** Attempts to put a file into a directory that others remove as soon as it is empty. */
 const maxAttempts = 100
@@ -171,7 +170,7 @@ async function writeAll(file: FileHandle, chunks: readonly Uint8Array[], signal:
   for (const [at, chunk] of chunks.entries()) {
     batch.push(chunk)
     bytes += chunk.length
-    if (bytes < batchBytes && batch.length < batchChunks && at < chunks.length - 1) continue
+    if (bytes < batchBytes && at < chunks.length - 1) continue
     // A disk that is full takes a part; writing the rest then says why.
     while (batch.length > 0) batch = without(batch, (await file.writev(batch)).bytesWritten)
     bytes = 0

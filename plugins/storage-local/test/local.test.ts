@@ -3,10 +3,13 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import {
   chmod,
+  type FileHandle,
   mkdir,
   mkdtemp,
+  open,
   readdir,
   readFile,
+  readlink,
   rename,
   rm,
   stat,
@@ -16,7 +19,7 @@ import {
   writeFile,
 } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
 import { after, test } from 'node:test'
 import { checkOptions, quietContext, type Storage } from '@freezer/sdk'
 import { openContainer } from '../src/container.ts'
@@ -114,6 +117,35 @@ test('a blob is a file under its key that its owner alone may read', async () =>
   assert.deepEqual(await everything(path), ['.tmp', 'a', 'a/b'])
   assert.equal((await stat(join(path, 'a/b'))).mode & 0o777, 0o600)
   assert.equal((await stat(join(path, 'a'))).mode & 0o777, 0o700)
+})
+
+test('what was put or removed is on the disk before it is said to be', async (t) => {
+  const { path, storage } = await fresh()
+  const probe = await open(path)
+  const prototype: FileHandle = Object.getPrototypeOf(probe)
+  await probe.close()
+  const original = prototype.sync
+  const synced: string[] = []
+  t.mock.method(prototype, 'sync', async function sync(this: FileHandle) {
+    const real = await readlink(`/proc/self/fd/${this.fd}`)
+    const stored = (await everything(path)).filter((name) => name.endsWith('blob'))
+    synced.push(`${relative(path, real).replace(/[0-9a-f-]{36}$/, 'temporary')}, stored: ${stored}`)
+    await original.call(this)
+  })
+  await storage.put('a/b/blob', [content], signal)
+  assert.deepEqual(synced.splice(0), [
+    ', stored: ',
+    '.tmp/temporary, stored: ',
+    ', stored: ',
+    'a, stored: ',
+    'a/b, stored: a/b/blob',
+  ])
+  await storage.put('a/b/blob', [content], signal)
+  assert.deepEqual(synced.splice(0), ['.tmp/temporary, stored: a/b/blob', 'a/b, stored: a/b/blob'])
+  await storage.put('a/blob', [content], signal)
+  synced.splice(0)
+  await storage.remove('a/b/blob', signal)
+  assert.deepEqual(synced.splice(0), ['a, stored: a/blob'])
 })
 
 test('removal takes the directories that it empties, and no others', async () => {
