@@ -1,5 +1,5 @@
 /** What the codecs of this package share: how a damaged block is refused, and who owns an answer's memory. */
-import { type BlockFacts, Failure } from '@freezer/sdk'
+import { type BlockFacts, Failure, release } from '@freezer/sdk'
 
 /** The failure for a block that `codec` cannot unpack; `reason` completes "A block of … data is damaged: ". */
 export function damaged(codec: string, facts: BlockFacts, reason: string, cause?: unknown): Failure {
@@ -15,5 +15,8 @@ export function damaged(codec: string, facts: BlockFacts, reason: string, cause?
  * several times the answer.
  */
 export function owned(bytes: Uint8Array): Uint8Array {
-  return bytes.length < bytes.buffer.byteLength * 0.875 ? new Uint8Array(bytes) : bytes
+  if (bytes.length >= bytes.buffer.byteLength * 0.875) return bytes
+  const copy = new Uint8Array(bytes)
+  release(bytes)
+  return copy
 }

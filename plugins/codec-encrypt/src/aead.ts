@@ -11,7 +11,7 @@ import {
   type DecipherGCM,
   type KeyObject,
 } from 'node:crypto'
-import { type BlockFacts, type CodecSecret, type Coder, Failure } from '@freezer/sdk'
+import { type BlockFacts, type CodecSecret, type Coder, Failure, release } from '@freezer/sdk'
 import { damaged, placeOf } from './block.ts'
 
 const tagLength = 16
@@ -66,7 +66,9 @@ export function openAead({ name, cipher, keyAt }: Aead): Coder {
       const sealing = createCipheriv(cipher as 'aes-256-gcm', key, nonce, options) as CipherGCM
       sealing.setAAD(associated(facts, place))
       const sealed = Buffer.allocUnsafeSlow(block.length + tagLength)
-      sealed.set(sealing.update(block), 0)
+      const encrypted = sealing.update(block)
+      sealed.set(encrypted)
+      release(encrypted)
       sealing.final()
       sealed.set(sealing.getAuthTag(), block.length)
       return sealed

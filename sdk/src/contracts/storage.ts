@@ -34,8 +34,8 @@ export interface StoredBlob {
 export interface Storage {
   /**
    * Stores the concatenation of `chunks` under `key`, replacing what is there, all or nothing, durable on return.
-   * The caller bounds the size (a segment) and does not change the chunks before the promise settles; so a
-   * storage may send them again.
+   * The caller bounds the size (a segment) and does not change the chunks before the promise settles, so a
+   * storage may send them again; afterwards their memory is gone.
    * @throws Failure `no-space`, `denied`, `unavailable`
    */
   put(key: string, chunks: readonly Uint8Array[], signal: AbortSignal): Promise<void>

@@ -2,6 +2,7 @@
 import { hash } from 'node:crypto'
 import type { BlockFacts, Codec, CodecSecret, Coder } from '../contracts/codec.ts'
 import { Failure } from '../contracts/failures.ts'
+import { pooled, release } from '../contracts/memory.ts'
 import type { OptionDeclarations } from '../contracts/options.ts'
 import { type Plugin, providers } from '../contracts/plugin.ts'
 
@@ -70,8 +71,9 @@ export function runJob(chain: readonly OpenedCodec[], job: CoderJob): CoderDone 
 
 function encode(chain: readonly OpenedCodec[], { bytes, facts }: CoderJob): CoderDone {
   let block: Uint8Array = bytes
-  for (const { coder } of chain) block = coder.encode(block, facts)
-  return { bytes: own(block, bytes), digest: digest(block) }
+  for (const { coder } of chain) block = replace(block, coder.encode(block, facts), bytes)
+  const sum = digest(block)
+  return { bytes: own(block, bytes), digest: sum }
 }
 
 function decode(chain: readonly OpenedCodec[], job: CoderJob): CoderDone {
@@ -89,7 +91,8 @@ function decode(chain: readonly OpenedCodec[], job: CoderJob): CoderDone {
   let block: Uint8Array = bytes
   for (let i = chain.length - 1; i >= 0; i--) {
     const opened = chain[i]
-    if (opened !== undefined) block = opened.coder.decode(block, facts, limits[i] ?? size)
+    if (opened !== undefined)
+      block = replace(block, opened.coder.decode(block, facts, limits[i] ?? size), bytes)
   }
   if (block.length !== size) throw new Failure('damaged', 'A stored block has not the size that was stored.')
   return { bytes: own(block, bytes), digest: undefined }
@@ -99,8 +102,11 @@ function digest(bytes: Uint8Array): Buffer {
   return hash('sha256', bytes, 'buffer')
 }
 
-/** Buffers up to this size may come from the pool that Node shares among many. */
-const pooled = 64 * 1024
+/** The next stage of a block; the stage before it is done with, unless it is the input or the same memory. */
+function replace(before: Uint8Array, after: Uint8Array, input: Uint8Array): Uint8Array {
+  if (before.buffer !== input.buffer && before.buffer !== after.buffer) release(before)
+  return after
+}
 
 /**
  * `block` in a buffer of its own that can be handed to another thread: as it is when it fills most of its buffer,
@@ -109,6 +115,8 @@ const pooled = 64 * 1024
 function own(block: Uint8Array, input: Uint8Array): Uint8Array<ArrayBuffer> {
   const whole = block.buffer
   const fills = whole.byteLength > pooled && block.byteLength >= whole.byteLength / 2
-  if (!fills || whole === input.buffer || !(whole instanceof ArrayBuffer)) return new Uint8Array(block)
-  return block as Uint8Array<ArrayBuffer>
+  if (fills && whole !== input.buffer && whole instanceof ArrayBuffer) return block as Uint8Array<ArrayBuffer>
+  const copy = new Uint8Array(block)
+  if (whole !== input.buffer) release(block)
+  return copy
 }

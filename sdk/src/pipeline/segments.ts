@@ -1,4 +1,5 @@
 /** One stream of encoded blocks, written to the storage as segments. */
+import { release } from '../contracts/memory.ts'
 import type { Storage } from '../contracts/storage.ts'
 import { type StreamName, segmentKey } from '../repository/names.ts'
 import type { BlockAddress } from '../repository/root.ts'
@@ -62,7 +63,10 @@ export class SegmentWriter {
     this.#chunks = []
     this.#length = 0
     await this.#putting
-    this.#putting = this.#storage.put(key, chunks, this.#signal).then(() => this.#onStored(length))
+    this.#putting = this.#storage.put(key, chunks, this.#signal).then(() => {
+      for (const chunk of chunks) release(chunk)
+      this.#onStored(length)
+    })
     // The rejection is met by the next call; until then it must not count as unhandled.
     this.#putting.catch(() => {})
   }
