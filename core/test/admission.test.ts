@@ -1,0 +1,125 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { ProviderKind } from '@freezer/sdk'
+import { apiVersion, isFailure } from '@freezer/sdk'
+import type { Candidate } from '../src/admission.ts'
+import { admit } from '../src/admission.ts'
+
+const [major, minor] = apiVersion.split('.').map(Number) as [number, number]
+const good = candidate('good', { api: apiVersion, provides: { storage: ['shelf'], mode: ['thing'] } })
+const goodPlugin = { storages: [{ name: 'shelf' }], modes: [{ name: 'thing' }] }
+
+function candidate(name: string, manifest: unknown): Candidate {
+  return { package: name, version: '1.0.0', file: `/plugins/${name}/package.json`, manifest }
+}
+
+/** A registry with the good plugin and those of `modules`, and the names of what was loaded. */
+function registryOf(modules: readonly (readonly [Candidate, unknown])[]) {
+  const loaded: string[] = []
+  const all = [[good, goodPlugin] as const, ...modules]
+  const registry = admit(
+    all.map(([one]) => one),
+    async (one) => {
+      loaded.push(one.package)
+      const module = all.find(([known]) => known === one)?.[1]
+      if (module instanceof Error) throw module
+      return module
+    },
+    [],
+  )
+  return { registry, loaded }
+}
+
+const refusedAtOnce = {
+  'a newer minor': [{ api: `${major}.${minor + 1}`, provides: {} }, /made for API/, /Update Freezer/],
+  'a newer major': [{ api: `${major + 1}.0`, provides: { oven: ['hot'] } }, /made for API/, /Update Freezer/],
+  'an older major': [{ api: `${major - 1}.9`, provides: {} }, /made for API/, /Install a newer/],
+  'no object': ['1.0', /not an object/, /author/],
+  'no api': [{ provides: {} }, /"api"/, /author/],
+  'an odd api': [{ api: '1', provides: {} }, /"api"/, /author/],
+  'no provides': [{ api: apiVersion }, /"provides"/, /author/],
+  'an unknown kind': [{ api: apiVersion, provides: { oven: ['hot'] } }, /unknown kind "oven"/, /author/],
+  'no list of names': [{ api: apiVersion, provides: { mode: 'x' } }, /"provides.mode"/, /author/],
+  'an odd name': [{ api: apiVersion, provides: { mode: ['../x'] } }, /"provides.mode"/, /author/],
+  'a name twice': [{ api: apiVersion, provides: { mode: ['x', 'x'] } }, /twice/, /author/],
+} as const
+
+for (const [what, [manifest, message, remedy]] of Object.entries(refusedAtOnce)) {
+  test(`a plugin with ${what} is refused alone and never loaded`, async () => {
+    const { registry, loaded } = registryOf([[candidate('bad', manifest), {}]])
+    const [refusal] = registry.refusals
+    assert.equal(registry.refusals.length, 1)
+    assert.equal(refusal?.package, 'bad')
+    assert.equal(refusal?.file, '/plugins/bad/package.json')
+    assert.match(refusal?.message ?? '', message)
+    assert.match(refusal?.remedy ?? '', remedy)
+    assert.equal((await registry.get('storage', 'shelf')).name, 'shelf')
+    assert.deepEqual(loaded, ['good'])
+  })
+}
+
+const refusedWhenUsed = {
+  'throws on import': [new Error('boom'), /cannot be loaded: boom/],
+  'has no default export': [undefined, /a plugin as its default export/],
+  'is a function': [() => {}, /a plugin as its default export/],
+  'lacks what it promised': [{ storages: [{ name: 'other' }] }, /the storage "attic"/],
+  'has a member that is no list': [{ storages: 'attic' }, /the storage "attic"/],
+} as const
+
+for (const [what, [module, message]] of Object.entries(refusedWhenUsed)) {
+  test(`a plugin that ${what} is refused when it is used`, async () => {
+    const bad = candidate('bad', { api: apiVersion, provides: { storage: ['attic'] } })
+    const { registry, loaded } = registryOf([[bad, module]])
+    assert.equal(registry.refusals.length, 0)
+    await assert.rejects(registry.get('storage', 'attic'), (error) => {
+      assert.ok(isFailure(error))
+      assert.equal(error.code, 'plugin')
+      assert.match(error.message, message)
+      assert.deepEqual(error.facts, { package: 'bad', file: '/plugins/bad/package.json' })
+      assert.notEqual(error.remedy, undefined)
+      return true
+    })
+    assert.equal(registry.refusals[0]?.package, 'bad')
+    assert.deepEqual(
+      (await registry.all('storage')).map(({ name }) => name),
+      ['shelf'],
+    )
+    assert.deepEqual(loaded, ['bad', 'good'])
+  })
+}
+
+test('a name that two plugins provide is refused, naming both; their other names work', async () => {
+  const rival = candidate('rival', { api: apiVersion, provides: { storage: ['shelf', 'box'] } })
+  const { registry } = registryOf([[rival, { storages: [{ name: 'shelf' }, { name: 'box' }] }]])
+  assert.match(registry.refusals[0]?.message ?? '', /good \(\/plugins\/good.*rival \(\/plugins\/rival/)
+  await assert.rejects(registry.get('storage', 'shelf'), /both good .* and rival/)
+  assert.equal((await registry.get('storage', 'box')).name, 'box')
+  assert.equal((await registry.get('mode', 'thing')).name, 'thing')
+})
+
+test('a provider that is not there: what is installed is named, nothing is loaded', async () => {
+  const { registry, loaded } = registryOf([[candidate('old', { api: '0.1', provides: {} }), {}]])
+  const missing: [ProviderKind, string][] = [
+    ['storage', 'swift'],
+    ['engine', 'toString'],
+  ]
+  for (const [kind, name] of missing) {
+    await assert.rejects(registry.get(kind, name), (error) => {
+      assert.ok(isFailure(error))
+      assert.equal(error.code, 'plugin')
+      assert.equal(error.message, `There is no ${kind} "${name}".`)
+      assert.match(error.remedy ?? '', kind === 'storage' ? /^Installed: shelf\./ : /^Installed: none\./)
+      assert.match(error.remedy ?? '', /old was refused/)
+      return true
+    })
+  }
+  assert.deepEqual(loaded, [])
+})
+
+test('a plugin is loaded once, and only when one of its providers is used', async () => {
+  const spare = candidate('spare', { api: `${major}.0`, provides: { engine: ['steam'] } })
+  const { registry, loaded } = registryOf([[spare, { engines: [{ name: 'steam' }] }]])
+  assert.deepEqual(registry.names('engine'), ['steam'])
+  await Promise.all([registry.get('storage', 'shelf'), registry.get('mode', 'thing')])
+  assert.deepEqual(loaded, ['good'])
+})
