@@ -140,7 +140,7 @@ function move(tree: Tree, state: Rename, to: string): void {
   const node = from === '' ? state.spare : tree.take(from)
   if (from === '') state.spare = undefined
   if (to === '') state.spare = node
-  else if (node !== undefined) tree.put(to, node)
+  else if (node !== undefined) tree.move(to, node)
 }
 
 function malformed(what: string): Failure {

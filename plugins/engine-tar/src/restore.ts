@@ -12,6 +12,7 @@ import {
   entryPath,
   Failure,
   isFailure,
+  throwIfAborted,
 } from '@freezer/sdk'
 import { Cursor, truncated } from './cursor.ts'
 import type { Member } from './record.ts'
@@ -84,7 +85,7 @@ class Restore {
       entries.next()
       if (++this.#entries >= countEntries || this.#bytes >= countBytes) {
         this.#tell()
-        signal.throwIfAborted()
+        throwIfAborted(signal)
       }
     }
     this.#tell()
@@ -206,7 +207,7 @@ class Restore {
       while (position < end) {
         let piece: Uint8Array | undefined
         try {
-          this.#run.signal.throwIfAborted()
+          throwIfAborted(this.#run.signal)
           piece = await this.#cursor.at(level, from)
           if (piece === undefined) throw truncated()
         } catch (error) {

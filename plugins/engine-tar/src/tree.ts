@@ -40,17 +40,24 @@ export class Tree {
     return node
   }
 
-  /** Puts a file, or anything else that is no directory, in the place of what is there. */
+  /**
+   * Puts a file, or anything else that is no directory, in the place of what is there.
+   * @throws Failure `hostile` when the way there leads through what is no directory
+   */
   set(path: string, inode: Inode, place: Place): void {
-    const { parent, name } = this.#parent(path)
-    parent.children?.set(name, { inode, place, children: undefined })
+    this.#put(path, { inode, place, children: undefined }, false)
   }
 
-  /** Names a directory; what is in it stays. */
+  /**
+   * Names a directory; what is in it stays.
+   * @throws Failure `hostile` when the way there leads through what is no directory
+   */
   setDirectory(path: string, inode: Inode, place: Place): Node {
-    const node = this.#directory(path)
+    const known = this.find(path)
+    const node = known?.children === undefined ? directory() : known
     node.inode = inode
     node.place = place
+    if (path !== '' && node !== known) this.#put(path, node, false)
     return node
   }
 
@@ -63,30 +70,28 @@ export class Tree {
     return node
   }
 
-  /** Puts what was taken somewhere else. */
-  put(path: string, node: Node): void {
-    const { parent, name } = this.#parent(path)
-    parent.children?.set(name, node)
+  /** Puts what was taken somewhere else; what is in its way, and is no directory, gives way. */
+  move(path: string, node: Node): void {
+    this.#put(path, node, true)
   }
 
-  #parent(path: string): { parent: Node; name: string } {
-    if (path === '') throw new Failure('damaged', 'The archive holds a member without a name.')
-    const slash = path.lastIndexOf('/')
-    return { parent: this.#directory(path.slice(0, Math.max(0, slash))), name: path.slice(slash + 1) }
-  }
-
-  /** The directory at `path`, made with those above it; what is there and is none gives way. */
-  #directory(path: string): Node {
-    let node = this.root
-    for (const name of split(path)) {
-      let inner = node.children?.get(name)
+  #put(path: string, node: Node, force: boolean): void {
+    const names = split(path)
+    const last = names.pop()
+    if (last === undefined) throw new Failure('damaged', 'The archive holds a member without a name.')
+    let at = this.root
+    for (const name of names) {
+      let inner = at.children?.get(name)
       if (inner?.children === undefined) {
+        if (inner !== undefined && !force) {
+          throw new Failure('hostile', 'The archive holds a member inside of what is no directory.')
+        }
         inner = directory()
-        node.children?.set(name, inner)
+        at.children?.set(name, inner)
       }
-      node = inner
+      at = inner
     }
-    return node
+    at.children?.set(last, node)
   }
 
   /** Writes all entries in walk order. */
