@@ -18,6 +18,9 @@ export function defaultWorkers(): number {
   return availableParallelism()
 }
 
+/** Blocks lie outside of V8's heap; without a limit the heap of each thread would grow to no use. */
+const resourceLimits = { maxYoungGenerationSizeMb: 3 }
+
 /** Up to this many bytes, a block is done faster here than a thread is started. */
 const inlineLimit = 256 * 1024
 
@@ -119,7 +122,7 @@ export class Coders implements AsyncDisposable {
   }
 
   #start(): Thread {
-    const worker = new Worker(new URL('./coder-thread.js', import.meta.url))
+    const worker = new Worker(new URL('./coder-thread.js', import.meta.url), { resourceLimits })
     const thread: Thread = { worker, task: undefined }
     this.#threads.push(thread)
     worker.on('message', (reply: Reply) => {

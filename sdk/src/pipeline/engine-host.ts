@@ -8,6 +8,9 @@ import type { EngineTask, FromEngine, SentBlock, ToEngine, TreeSize } from './en
 /** How long an engine may take to end by itself after an abort, in milliseconds. */
 const abortGrace = 5_000
 
+/** Entries die young: a small nursery is swept often and stays in the cache. */
+const resourceLimits = { maxYoungGenerationSizeMb: 6 }
+
 type Send = (message: ToEngine) => void
 
 /** What a run serves; those that its verb never asks for are left out. A rejection ends the run. */
@@ -40,6 +43,7 @@ export async function runEngine(
   if (signal.aborted) throw interrupted(signal)
   const worker = new Worker(new URL('./engine-thread.js', import.meta.url), {
     workerData: task,
+    resourceLimits,
     // Engines open files by calls of the C library and close them by Node's, which then would complain.
     trackUnmanagedFds: false,
   })
