@@ -68,7 +68,7 @@ const typeDirectory = 4
 const typeRegular = 8
 
 /**
- * Names in the open directory, each list sorted by bytes.
+ * Names in the open directory, all of them at every call, each list sorted by bytes.
  * @param wanted leaves out names for which it says false
  * @throws SystemError
  */
@@ -76,6 +76,7 @@ export function listDirectory(fd: number, wanted?: (name: string) => boolean): L
   const directories: string[] = []
   const files: string[] = []
   const rest: string[] = []
+  if (Number(call.lseek(fd, 0, 0)) < 0) throw systemError('lseek')
   for (;;) {
     const filled = Number(call.getdents64(fd, page, page.length))
     if (filled < 0) throw systemError('getdents64')

@@ -153,8 +153,10 @@ test('many names take several pages', () => {
     })
   })
   opened(dir, (fd) => {
-    const { others, regular } = listDirectory(fd, (name) => name.endsWith('7'))
-    assert.deepEqual([others.length, regular.length], [500, 500])
+    for (const time of ['first', 'second']) {
+      const { others, regular } = listDirectory(fd, (name) => name.endsWith('7'))
+      assert.deepEqual([others.length, regular.length], [500, 500], time)
+    }
   })
 })
 

@@ -159,17 +159,7 @@ class Backup {
     try {
       fd = openDirectory(parent.fd, name, this.#followLinks)
     } catch (error) {
-      const code = codeOf(error)
-      if (gone.has(code)) {
-        this.#warn('changed', path, `It vanished while its directory was read (${code}).`)
-        return
-      }
-      this.#warn(
-        'unread',
-        path,
-        `The directory cannot be read (${code}); what is in it is not in this backup.`,
-      )
-      await this.#carry(parent, path)
+      await this.#carry(parent, path, error)
       return
     }
     await this.#directory(fd, path, parent)
@@ -183,13 +173,21 @@ class Backup {
     try {
       signal.throwIfAborted()
       const now = Date.now()
-      own.read(fd)
+      let listing: Listing
+      let foreign: boolean
+      try {
+        own.read(fd)
+        foreign = this.#source.oneFileSystem && !own.sameDevice(this.#root)
+        listing = foreign ? nobody : this.#list(fd, path)
+      } catch (error) {
+        if (parent === undefined) throw this.#noSource(error)
+        await this.#carry(parent, path, error)
+        return
+      }
+      const { directories, others } = listing
       await this.#seek(path, parent)
       const before = await this.#directoryEntry(path)
       if (before === undefined && parent !== undefined) parent.stale = true
-      const foreign = this.#source.oneFileSystem && !own.sameDevice(this.#root)
-      const listing = foreign ? nobody : this.#list(fd, path)
-      const { directories, others } = listing
       const differs = await this.#decide(fd, path, listing, before !== undefined)
       const recorded = before === undefined || differs || !unchanged(before, own)
       if (recorded) {
@@ -208,7 +206,7 @@ class Backup {
     }
     this.#frames.push(frame)
     const far = this.#frames.at(-openFrames - 1)
-    if (far !== undefined && far.path !== '' && !this.#followLinks) {
+    if (far !== undefined && far.fd >= 0 && !this.#followLinks) {
       closeSync(far.fd)
       far.fd = -1
     }
@@ -276,18 +274,34 @@ class Backup {
   }
 
   /** A directory that cannot be read: what the level below knew of it goes on. */
-  async #carry(parent: Frame, path: string): Promise<void> {
+  async #carry(parent: Frame, path: string, error: unknown): Promise<void> {
+    const code = codeOf(error)
+    if (code === '') throw error
+    if (gone.has(code)) {
+      this.#warn('changed', path, `It vanished while its directory was read (${code}).`)
+      return
+    }
+    this.#warn('unread', path, `The directory cannot be read (${code}); what is in it is not in this backup.`)
     await this.#seek(path, parent)
     let known = false
     await this.#previous.through(path, (entry) => {
       known = true
       this.#run.index.add(entry)
     })
-    if (known) return
-    parent.stale = true
-    const slash = path.lastIndexOf('/')
+    if (!known) await this.#closedDirectory(parent, path)
+  }
+
+  /** Writes a new directory of which only the outside can be seen. */
+  async #closedDirectory(parent: Frame, path: string): Promise<void> {
+    const name = path.slice(path.lastIndexOf('/') + 1)
     const now = Date.now()
-    this.#stat.readAt(parent.fd, path.slice(slash + 1), this.#followLinks)
+    try {
+      this.#stat.readAt(parent.fd, name, this.#followLinks)
+    } catch {
+      // Its content was told of; now it is gone as a whole.
+      return
+    }
+    parent.stale = true
     const start = this.#run.archive.position
     await this.#members.begin({
       name: `${this.#prefix}${path}/`,
