@@ -22,12 +22,15 @@ export function discover(config: Config): Registry {
   return admit(candidates, load, missing(config))
 }
 
+interface PluginList {
+  /** Where the list stands. */
+  readonly file: string
+  readonly plugins: readonly (string | { readonly name: string })[]
+}
+
 /** Plugins that are listed, and that oclif could not find or read. */
 function missing(config: Config): Refusal[] {
-  const lists = [
-    { file: join(config.root, 'package.json'), plugins: config.pjson.oclif.plugins ?? [] },
-    personal(join(config.dataDir, 'package.json')),
-  ]
+  const lists = [bundled(config), personal(join(config.dataDir, 'package.json'))]
   return lists.flatMap(({ file, plugins }) =>
     plugins
       .map((plugin) => (typeof plugin === 'string' ? plugin : plugin.name))
@@ -41,8 +44,20 @@ function missing(config: Config): Refusal[] {
   )
 }
 
+/** The dependencies of this program that it says are plugins. */
+function bundled({ root, pjson }: Config): PluginList {
+  const patterns = (pjson.oclif.plugins ?? []).map(
+    (pattern) => new RegExp(`^${pattern.replaceAll('*', '[^/]*')}$`),
+  )
+  const names = Object.keys(pjson.dependencies ?? {})
+  return {
+    file: join(root, 'package.json'),
+    plugins: names.filter((name) => patterns.some((pattern) => pattern.test(name))),
+  }
+}
+
 /** What the person installed, as oclif's plugin commands write it down. */
-function personal(file: string): { file: string; plugins: (string | { name: string })[] } {
+function personal(file: string): PluginList {
   try {
     const { oclif } = JSON.parse(readFileSync(file, 'utf8'))
     return { file, plugins: oclif?.plugins ?? [] }

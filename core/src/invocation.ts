@@ -42,7 +42,7 @@ export interface Invocation<S extends OptionDeclarations, D extends OptionDeclar
   provider<K extends ProviderKind>(
     kind: K,
     name: string,
-  ): { provider: ProviderOf[K]; options: Options<never> }
+  ): { provider: ProviderOf[K]; options: Options<OptionDeclarations> }
 }
 
 export interface Surroundings {
@@ -53,6 +53,8 @@ export interface Surroundings {
 }
 
 /**
+ * Reads the command line, the ini file and the environment for a command and the providers that they choose.
+ *
  * @throws Failure `usage`, `configuration`, `plugin`
  */
 export async function readInvocation<S extends OptionDeclarations, D extends OptionDeclarations>(
@@ -91,9 +93,9 @@ export async function readInvocation<S extends OptionDeclarations, D extends Opt
 
   const given = settings(own, sources)
   settle(given, spec.contradictions ?? [])
-  const options = values(own, given)
   const missing = (name: string) =>
     name === spec.argument?.option ? spec.argument.label : `--${spell(name, '-')}`
+  const options = values(own, given, missing)
   const configured = chosen.map((choice) => ({
     ...choice,
     options: values(choice.declarations, settings(choice.declarations, sources), missing),
@@ -101,10 +103,8 @@ export async function readInvocation<S extends OptionDeclarations, D extends Opt
   return {
     options: options as Options<S> & Options<D> & Options<Common>,
     registry,
-    provider(kind, name) {
-      const one = configured.find((choice) => choice.kind === kind && choice.name === name)
-      return one as unknown as ReturnType<Invocation<S, D>['provider']> as never
-    },
+    // What is found is of the kind that was asked for.
+    provider: (kind, name) => configured.find((one) => one.kind === kind && one.name === name) as never,
   }
 }
 

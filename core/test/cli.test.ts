@@ -73,6 +73,7 @@ suite('a mistake', () => {
     ['a flag without its value', ['list', '--container'], 2, /--container expects a value/],
     ['a required option', ['list'], 2, /--container is required/],
     ['no path', ['backup', ...target], 2, /PATH is required/],
+    ['no destination', ['restore', ...target], 2, /DEST is required/],
     ['a path twice', ['backup', tree, '--path-to-backup', tree, ...target], 2, /mean the same/],
     [
       'a number',

@@ -14,7 +14,9 @@ const hook: Hook.CommandNotFound = async ({ id, config }) => {
   const known = config.commandIDs.map((command) => command.replaceAll(':', ' ')).join(', ')
   throw new Failure('usage', `There is no command ${id.replaceAll(':', ' ')}.`, {
     remedy:
-      meant === undefined ? `The commands are ${known}.` : `Perhaps ${meant.replaceAll(':', ' ')} is meant.`,
+      meant === undefined
+        ? `The commands are ${known}; see ${config.bin} --help.`
+        : `Perhaps ${meant.replaceAll(':', ' ')} is meant.`,
   })
 }
 

@@ -4,7 +4,7 @@ import type { BackupResult, BackupSummary, ContainerInfo, DamagedBackup, Restore
 import { Failure } from '@freezer/sdk'
 import { localTime } from '../dates.ts'
 import type { Outcome } from './reporter.ts'
-import { count, duration, facts, size, table } from './text.ts'
+import { count, duration, facts, size, table, visible } from './text.ts'
 
 /** One backup is one object; several, of a mode that finds several things, are a list. */
 export function backupOutcome(results: readonly BackupResult[]): Outcome {
@@ -69,7 +69,7 @@ export function restoreOutcome(result: RestoreResult, destination: string): Outc
 
 export function listOutcome(found: readonly (BackupSummary | DamagedBackup)[]): Outcome {
   const backups = found.filter((one): one is BackupSummary => !('failure' in one))
-  const damaged = found.filter((one) => 'failure' in one)
+  const damaged = found.filter((one): one is DamagedBackup => 'failure' in one)
   const rows = backups.map((backup) => [
     backup.name,
     backup.host,
@@ -92,7 +92,10 @@ export function listOutcome(found: readonly (BackupSummary | DamagedBackup)[]): 
   ] as const
   return {
     json: { backups, damaged },
-    lines: backups.length === 0 ? ['No backups.'] : table(columns, rows),
+    lines: [
+      ...(found.length === 0 ? ['No backups.'] : table(columns, rows)),
+      ...damaged.map(({ manifest, failure }) => visible(`Damaged: ${manifest}: ${failure.message}`)),
+    ],
     failure: damagedManifests(damaged.length),
   }
 }
