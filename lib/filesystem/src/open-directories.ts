@@ -22,7 +22,7 @@ interface Held<T> extends OpenDirectory<T> {
   closed: string | undefined
 }
 
-const mostOpen = 64
+const mostOpen = 256
 const stat = new Stat()
 
 /** @throws Failure `hostile` for what is no name of an entry in a directory */
@@ -135,7 +135,7 @@ export class OpenDirectories<T> {
 
   /** Opens the innermost closed directories again, and makes sure that they are the ones that were left. */
   #reopen(): void {
-    const keepFrom = Math.max(1, this.#stack.length - mostOpen / 2)
+    const keepFrom = Math.max(1, this.#stack.length - mostOpen)
     let fd = (this.#stack[0] as Held<T>).fd
     for (const [depth, directory] of this.#stack.entries()) {
       if (depth === 0) continue

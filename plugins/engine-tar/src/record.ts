@@ -45,6 +45,7 @@ const end = { end: true } as const
 
 /** No pax header and no long name is larger: attributes have at most 64 KiB each. */
 const longestExtension = 16 * 2 ** 20
+const mostExtensions = 8
 
 const types: Record<string, EntryType> = {
   [flags.file]: 'file',
@@ -73,7 +74,8 @@ interface Extensions {
  */
 export function readMember(bytes: Uint8Array, at: number): Member | Incomplete {
   const extensions: Extensions = {}
-  for (let position = at; ; ) {
+  let position = at
+  for (let count = 0; count <= mostExtensions; count++) {
     if (position + blockSize > bytes.length) return { needs: position + blockSize - at }
     const header = decodeHeader(bytes, position)
     if (header === undefined) {
@@ -92,6 +94,7 @@ export function readMember(bytes: Uint8Array, at: number): Member | Incomplete {
     extend(extensions, header.flag, bytes.subarray(body, body + header.size))
     position = next
   }
+  throw new Failure('damaged', 'A member of the archive has more extensions than any program writes.')
 }
 
 const announces = new Set<string>([flags.pax, flags.globalPax, flags.longName, flags.longLink])
