@@ -60,12 +60,13 @@ test('columns of a table line up, whatever a name is made of', () => {
 
 test('a rate follows what happened lately', () => {
   const rate = new Rate()
+  rate.add(0, 3)
   assert.equal(rate.value, undefined)
-  rate.add(1000, 1)
+  rate.add(1000, 4)
   assert.equal(rate.value, 1000)
-  rate.add(1000, 1)
+  rate.add(2000, 4)
   assert.equal(rate.value, 1000)
-  for (let second = 2; second < 40; second++) rate.add(1000 + (second - 1) * 50, second)
+  for (let second = 5; second < 40; second++) rate.add(1000 + (second - 4) * 50, second)
   assert.ok(Math.abs((rate.value ?? 0) - 50) < 5, String(rate.value))
 })
 
@@ -73,7 +74,7 @@ test('a progress line says less where there is less room, and never more than fi
   const progress = { phase: 'restore', entries: 1234, bytes: 512 * 2 ** 20, stored: 0, total: 2 ** 30 }
   assert.equal(
     progressLine(progress, 128 * 2 ** 20, 4, 120),
-    'restore  [###############...............]   50%  512.0 MiB / 1.0 GiB  0:04 left  128.0 MiB/s  1,234 entries',
+    'restore  [##########..........]   50%  512.0 MiB / 1.0 GiB  128.0 MiB/s  0:04 left  1,234 entries',
   )
   assert.equal(
     progressLine({ ...progress, total: undefined }, undefined, 65, 80),

@@ -1,6 +1,8 @@
 import type { Progress } from '@freezer/sdk'
 import { clock, count, size, visible, width } from './text.ts'
 
+const barLength = 20
+
 /** Seconds after which a measured rate has lost most of its weight. */
 const memory = 5
 
@@ -14,6 +16,11 @@ export class Rate {
   add(bytes: number, at: number): void {
     const elapsed = at - this.#at
     if (elapsed <= 0) return
+    // What is done before the first byte says nothing of how fast the others come.
+    if (this.#value === undefined && bytes === 0) {
+      this.#at = at
+      return
+    }
     const now = (bytes - this.#bytes) / elapsed
     const weight = this.#value === undefined ? 1 : 1 - Math.exp(-elapsed / memory)
     this.#value = (this.#value ?? 0) * (1 - weight) + now * weight
@@ -42,28 +49,24 @@ export function progressLine(
   const { bytes, entries, total } = progress
   const known = total !== undefined && total > 0
   const share = known ? Math.min(1, bytes / total) : 0
-  const percent = known ? `${Math.floor(share * 100)}%`.padStart(4) : ''
+  const done = Math.round(share * barLength)
   const left = known && rate !== undefined && rate > 0 ? Math.max(0, total - bytes) / rate : undefined
-  // From the most telling to the least; each takes part while there is room for it.
-  const parts = [
-    visible(progress.phase),
-    percent,
-    known ? `${size(bytes)} / ${size(total)}` : size(bytes),
-    left === undefined ? clock(seconds) : `${clock(left)} left`,
-    rate === undefined ? '' : `${size(Math.round(rate))}/s`,
-    `${count(entries)} entries`,
+  // As they stand on the line, each with its rank: while there is room, the next in rank takes part.
+  const parts: [text: string, rank: number][] = [
+    [visible(progress.phase), 0],
+    [known ? `[${'#'.repeat(done)}${'.'.repeat(barLength - done)}]` : '', 4],
+    [known ? `${Math.floor(share * 100)}%`.padStart(4) : '', 1],
+    [known ? `${size(bytes)} / ${size(total)}` : size(bytes), 2],
+    [rate === undefined ? '' : `${size(Math.round(rate))}/s`, 5],
+    [left === undefined ? clock(seconds) : `${clock(left)} left`, 3],
+    [`${count(entries)} entries`, 6],
   ]
   let line = ''
-  for (const part of parts) {
-    if (part === '') continue
-    const longer = line === '' ? part : `${line}  ${part}`
+  for (let rank = 0; rank < parts.length; rank++) {
+    const texts = parts.filter((part) => part[0] !== '' && part[1] <= rank).map(([text]) => text)
+    const longer = texts.join('  ')
     if (width(longer) > columns) break
     line = longer
   }
-  const room = columns - width(line) - 4
-  if (!known || room < 10) return line
-  const length = Math.min(room, 30)
-  const done = Math.round(share * length)
-  const [phase = '', ...rest] = line.split('  ')
-  return [phase, `[${'#'.repeat(done)}${'.'.repeat(length - done)}]`, ...rest].join('  ')
+  return line
 }

@@ -137,7 +137,7 @@ export class Reporter {
       return
     }
     stderr.write(
-      clearLine + progressLine(progress, this.#rate.value, seconds, Math.max(1, (stderr.columns ?? 80) - 1)),
+      clearLine + progressLine(progress, this.#rate.value, seconds, Math.max(1, (stderr.columns || 80) - 1)),
     )
     this.#barShown = true
   }
