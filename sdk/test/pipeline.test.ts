@@ -52,7 +52,7 @@ function contents(directory: string): Record<string, string> {
 const secret = Buffer.from('correct horse')
 
 interface Options {
-  readonly passphrase?: Uint8Array
+  readonly passphrase?: Uint8Array | undefined
   readonly request?: Partial<BackupRequest>
   readonly context?: Context
 }
@@ -82,7 +82,7 @@ async function run(
 
 async function bring(
   storage: Storage,
-  { passphrase, context = quietContext(), before: date }: Options & { before?: Date } = {},
+  { passphrase, context = quietContext(), before: date }: Options & { before?: Date | undefined } = {},
 ): Promise<RestoreResult & { directory: string }> {
   const directory = path.join(scratch, `restored-${targets++}`)
   const access = { storage, codecs: Object.values(toyCodecs), passphrase, signal: context.signal }

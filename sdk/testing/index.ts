@@ -1,5 +1,6 @@
 export * from './codec-contract.ts'
 export * from './contract.ts'
+export * from './engine-contract.ts'
 export * from './faulty-storage.ts'
 export * from './memory-storage.ts'
 export * from './storage-contract.ts'
