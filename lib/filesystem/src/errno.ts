@@ -22,8 +22,8 @@ export function systemError(syscall: string): SystemError {
   return Object.assign(new Error(`${code}: ${syscall} failed`), { code, syscall })
 }
 
-/** The code of anything thrown; '' for what is no error of the system. */
+/** The code of an error of the system, ours or Node's; '' for anything else. */
 export function codeOf(error: unknown): string {
-  const { code } = (error ?? {}) as { code?: unknown }
-  return typeof code === 'string' ? code : ''
+  const { code, syscall } = (error ?? {}) as { code?: unknown; syscall?: unknown }
+  return typeof code === 'string' && typeof syscall === 'string' ? code : ''
 }

@@ -1,6 +1,6 @@
 /** The content of files on its way into the archive: always exactly as long as the header said. */
 import { readSync } from 'node:fs'
-import { codeOf, type Segment } from '@freezer/filesystem'
+import type { Segment } from '@freezer/filesystem'
 import type { EngineBackup } from '@freezer/sdk'
 import { padded } from './header.ts'
 import type { Members } from './member.ts'
@@ -10,8 +10,8 @@ interface Read {
   readonly outcome: Outcome
 }
 
-/** How much of a file could be read: all, less because it shrank, or less because of the error named. */
-export type Outcome = 'whole' | 'short' | { readonly error: string }
+/** How much of a file could be read: all, less because it shrank, or less because of an error. */
+export type Outcome = 'whole' | 'short' | { readonly error: unknown }
 
 export class Content {
   readonly #run: EngineBackup
@@ -65,7 +65,7 @@ export class Content {
       try {
         got = readSync(fd, space, 0, Math.min(space.length, length - done), start + done)
       } catch (error) {
-        return { length: done, outcome: { error: codeOf(error) } }
+        return { length: done, outcome: { error } }
       }
       if (got === 0) return { length: done, outcome: 'short' }
       done += got

@@ -23,15 +23,17 @@ export class Links {
     return first
   }
 
-  /** Path of the first name, if one is known. */
-  find(identity: string): string | undefined {
-    return this.#firsts.get(identity)?.path
+  /** Path of the first name of a file that was met; `path` becomes that when the first could not be stored. */
+  find(identity: string, path: string): string {
+    const known = this.#firsts.get(identity)
+    if (known !== undefined) return known.path
+    this.#firsts.set(identity, { path, written: true, left: 0 })
+    return path
   }
 
-  /** The first name could not be stored after all: `path`, or none, takes its place. */
-  replace(identity: string, path: string | undefined): void {
-    if (path === undefined) this.#firsts.delete(identity)
-    else this.#firsts.set(identity, { path, written: true, left: this.#firsts.get(identity)?.left ?? 0 })
+  /** `path` could not be stored: it is nobody's first name. */
+  lost(path: string): void {
+    for (const [identity, first] of this.#firsts) if (first.path === path) this.#firsts.delete(identity)
   }
 
   /** Forgets the files of which every name was met. */
