@@ -4,25 +4,16 @@
  *     node examples/backup-and-restore.ts SOURCE CONTAINER DESTINATION
  */
 import path from 'node:path'
-import compress from '@freezer/codec-compress'
-import encrypt from '@freezer/codec-encrypt'
-import tar from '@freezer/engine-tar'
+import { zstd } from '@freezer/codec-compress'
+import { aes256Gcm } from '@freezer/codec-encrypt'
+import { tar } from '@freezer/engine-tar'
 import { backup, type Context, openRepository, restore } from '@freezer/sdk'
-import local from '@freezer/storage-local'
+import { local } from '@freezer/storage-local'
 
 const [source, container, destination] = process.argv.slice(2).map((word) => path.resolve(word))
 if (source === undefined || container === undefined || destination === undefined) {
   console.error('usage: backup-and-restore.ts SOURCE CONTAINER DESTINATION')
   process.exit(2)
-}
-
-const [engine] = tar.engines ?? []
-const [driver] = local.storages ?? []
-const codecs = [...(compress.codecs ?? []), ...(encrypt.codecs ?? [])]
-const zstd = codecs.find((codec) => codec.name === 'zstd')
-const gcm = codecs.find((codec) => codec.name === 'aes-256-gcm')
-if (engine === undefined || driver === undefined || zstd === undefined || gcm === undefined) {
-  throw new Error('A plugin lacks what it should provide.')
 }
 
 const context: Context = {
@@ -33,20 +24,23 @@ const context: Context = {
   now: Date.now,
 }
 
-const storage = await driver.open({ container }, context, { create: true })
+const storage = await local.open({ container }, context, { create: true })
 try {
   const passphrase = Buffer.from('only an example')
-  const repository = await openRepository({ storage, codecs, passphrase, signal: context.signal }, true)
+  const repository = await openRepository(
+    { storage, codecs: [zstd, aes256Gcm], passphrase, signal: context.signal },
+    true,
+  )
   const stored = await backup(
     {
       repository,
-      engine,
+      engine: tar,
       source: { kind: 'tree', path: source, exclude: [], oneFileSystem: false, dereference: 'none' },
       host: 'example',
       name: 'example',
       mode: { name: 'fs', facts: {} },
       compression: { codec: zstd, options: {} },
-      encryption: { codec: gcm, options: {} },
+      encryption: { codec: aes256Gcm, options: {} },
       levels: { incremental: true },
     },
     context,
@@ -58,7 +52,7 @@ try {
   const restored = await restore(
     {
       repository,
-      engines: [engine],
+      engines: [tar],
       target: () => ({ kind: 'tree', path: destination, overwrite: false, remove: false }),
       host: 'example',
       name: 'example',

@@ -8,7 +8,7 @@ import { declareCodec, type Plugin } from '@freezer/sdk'
 
 const common = { kind: 'compress', authenticated: false, module: import.meta.url } as const
 
-const zstd = declareCodec({
+export const zstd = declareCodec({
   ...common,
   name: 'zstd',
   description: 'Zstandard: fast, and the default',
@@ -25,7 +25,7 @@ const zstd = declareCodec({
   open: async (options) => (await import('./zstd.ts')).openZstd(options.zstdLevel),
 })
 
-const gzip = declareCodec({
+export const gzip = declareCodec({
   ...common,
   name: 'gzip',
   description: 'gzip: understood everywhere',
@@ -36,7 +36,7 @@ const gzip = declareCodec({
   open: async (options) => (await import('./gzip.ts')).openGzip(options.gzipLevel),
 })
 
-const bzip2 = declareCodec({
+export const bzip2 = declareCodec({
   ...common,
   name: 'bzip2',
   description: 'bzip2, by the program of that name',
@@ -53,7 +53,7 @@ const bzip2 = declareCodec({
   open: async (options) => (await import('./bzip2.ts')).openBzip2(options.bzip2Level),
 })
 
-const xz = declareCodec({
+export const xz = declareCodec({
   ...common,
   name: 'xz',
   description: 'xz, by the program of that name: small and slow',

@@ -5,7 +5,7 @@ import { declareCodec, type Plugin } from '@freezer/sdk'
 
 const common = { kind: 'encrypt', options: {}, module: import.meta.url } as const
 
-const aes256Gcm = declareCodec({
+export const aes256Gcm = declareCodec({
   ...common,
   name: 'aes-256-gcm',
   description: 'AES-256-GCM: authenticated, fast, and the default',
@@ -14,7 +14,7 @@ const aes256Gcm = declareCodec({
   open: async (_options, secret) => (await import('./aes-256-gcm.ts')).openAes256Gcm(secret),
 })
 
-const xchacha20Poly1305 = declareCodec({
+export const xchacha20Poly1305 = declareCodec({
   ...common,
   name: 'xchacha20-poly1305',
   description: 'XChaCha20-Poly1305: authenticated, for machines without AES instructions',
@@ -23,7 +23,7 @@ const xchacha20Poly1305 = declareCodec({
   open: async (_options, secret) => (await import('./xchacha20-poly1305.ts')).openXchacha20Poly1305(secret),
 })
 
-const aes256Cfb = declareCodec({
+export const aes256Cfb = declareCodec({
   ...common,
   name: 'aes-256-cfb',
   description:

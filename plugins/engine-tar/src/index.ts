@@ -1,7 +1,7 @@
 /** The engine `tar`: archives that GNU tar understands whole. */
 import { declareEngine, type Plugin } from '@freezer/sdk'
 
-const tar = declareEngine({
+export const tar = declareEngine({
   name: 'tar',
   description: 'Archives a directory tree the way GNU tar does, all metadata and increments included',
   options: {},

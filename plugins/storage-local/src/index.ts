@@ -1,7 +1,7 @@
 import { declareStorage, type Plugin } from '@freezer/sdk'
 
 /** A directory of this machine, or of whatever is mounted there, as a storage. */
-export const localStorage = declareStorage({
+export const local = declareStorage({
   name: 'local',
   description: 'A directory of this machine',
   options: {
@@ -18,4 +18,4 @@ export const localStorage = declareStorage({
   },
 })
 
-export default { storages: [localStorage] } satisfies Plugin
+export default { storages: [local] } satisfies Plugin

@@ -23,7 +23,7 @@ import { join, relative } from 'node:path'
 import { after, test } from 'node:test'
 import { checkOptions, quietContext, type Storage } from '@freezer/sdk'
 import { openContainer } from '../src/container.ts'
-import plugin, { localStorage } from '../src/index.ts'
+import plugin, { local } from '../src/index.ts'
 
 const scratch = await mkdtemp(join(tmpdir(), 'freezer-local-'))
 after(() => rm(scratch, { recursive: true }))
@@ -90,14 +90,14 @@ test('the plugin provides what its package.json says', async () => {
 
 test('opens by its options, and makes the container with its parents only when told to', async () => {
   const container = join(scratch, 'deep/er/container')
-  const options = checkOptions(localStorage.options, { container })
-  await assert.rejects(localStorage.open(options, quietContext(), { create: false }), { code: 'not-found' })
+  const options = checkOptions(local.options, { container })
+  await assert.rejects(local.open(options, quietContext(), { create: false }), { code: 'not-found' })
   assert.equal((await readdir(scratch)).includes('deep'), false)
-  const storage = await localStorage.open(options, quietContext(), { create: true })
+  const storage = await local.open(options, quietContext(), { create: true })
   await storage.put('a', [content], signal)
-  const again = await localStorage.open(options, quietContext(), { create: false })
+  const again = await local.open(options, quietContext(), { create: false })
   assert.deepEqual(await read(again, 'a'), content)
-  assert.throws(() => checkOptions(localStorage.options, {}), { code: 'usage' })
+  assert.throws(() => checkOptions(local.options, {}), { code: 'usage' })
 })
 
 test('a container that is a file is refused', async () => {

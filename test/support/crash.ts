@@ -1,0 +1,80 @@
+/** Backups that are killed, and what must hold afterwards. */
+import assert from 'node:assert/strict'
+import fs from 'node:fs'
+import path from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { json, run } from './program.ts'
+import { describeTree, differences, mutateTree, removeTree, seeded, type Tree } from './tree.ts'
+
+const program = path.join(path.dirname(fileURLToPath(import.meta.url)), 'killed-backup.ts')
+
+/** Runs a backup that is killed at its `call`-th storage call; the number of calls when it came to its end. */
+export async function killedAt(source: string, container: string, call: number): Promise<number | undefined> {
+  const { status, stdout, stderr } = await run(process.execPath, [program, source, container, String(call)])
+  if (status === undefined) return undefined
+  assert.equal(status, 0, stderr)
+  return Number(stdout)
+}
+
+/** A container with its backups, and the trees that they must restore to. */
+export class Victim {
+  readonly source: string
+  readonly container: string
+  readonly #scratch: string
+  readonly #options: readonly string[]
+  /** Trees by the time of their backup. */
+  readonly moments = new Map<string, Tree>()
+  #changes = 0
+
+  constructor(scratch: string, source: string) {
+    this.#scratch = scratch
+    this.source = source
+    this.container = path.join(scratch, 'container')
+    const passFile = path.join(scratch, 'pass')
+    fs.writeFileSync(passFile, 'a passphrase\n')
+    this.#options = [
+      '--container',
+      this.container,
+      '--backup-name',
+      'n',
+      '--hostname',
+      'h',
+      '--encrypt-pass-file',
+      passFile,
+    ]
+  }
+
+  change(): void {
+    mutateTree(this.source, seeded(900 + this.#changes++), 8)
+  }
+
+  /** The next backup, with no step by hand before it. */
+  async backUp(): Promise<void> {
+    const { time } = await json('backup', this.source, ...this.#options, '--max-level', '4')
+    this.moments.set(String(time), describeTree(this.source))
+  }
+
+  /** The words of a backup that a test runs, and kills, itself. */
+  get words(): readonly string[] {
+    return ['backup', this.source, ...this.#options, '--max-level', '4', '--json']
+  }
+
+  /** Everything listed restores to its moment. Takes what a killed run managed to complete into account. */
+  async expectWhole(last = 2): Promise<void> {
+    const listed = (await json('list', ...this.#options.slice(0, 2), ...this.#options.slice(-2)))[
+      'backups'
+    ] as { time: string }[]
+    for (const time of this.moments.keys())
+      assert.ok(
+        listed.some((b) => b.time === time),
+        `${time} is gone`,
+      )
+    for (const { time } of listed.slice(-last)) {
+      const target = fs.mkdtempSync(path.join(this.#scratch, 'target-'))
+      await json('restore', target, ...this.#options, '--restore-from-date', time)
+      const expected = this.moments.get(time)
+      if (expected !== undefined) assert.deepEqual(differences(expected, describeTree(target)), [], time)
+      removeTree(target)
+    }
+  }
+}
