@@ -4,6 +4,7 @@ import net from 'node:net'
 import os from 'node:os'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { inspect, isDeepStrictEqual } from 'node:util'
 import type { Warning } from '../src/contracts/context.ts'
 import type { Engine } from '../src/contracts/engine.ts'
 import { bytePath, displayPath, type Entry, entryPath } from '../src/contracts/entry.ts'
@@ -98,7 +99,9 @@ export function engineContract({
   async function expectSame(directory: string, described: Described, what: string): Promise<void> {
     const found = await describe(directory)
     for (const own of new Set([...Object.keys(described), ...Object.keys(found)])) {
-      expectEqual(found[own], described[own], `${what}: "${displayPath(own)}"`)
+      if (isDeepStrictEqual(found[own], described[own])) continue
+      const [is, wanted] = [found[own], described[own]].map((value) => inspect(value, { breakLength: 1000 }))
+      expect(false, `${what}: "${displayPath(own)}" is ${is} where ${wanted} was expected`)
     }
   }
 

@@ -59,7 +59,7 @@ export interface BackupResult {
   readonly bytes: number
   /** Bytes of the archive of this level, before encoding. */
   readonly archived: number
-  /** Bytes that the backup added to the storage. */
+  /** Bytes that the backup added to the storage, without its manifest. */
   readonly stored: number
   /** Entries that could not be read, and that changed while they were. */
   readonly unread: number
@@ -164,7 +164,7 @@ export async function backup(request: BackupRequest, context: Context): Promise<
     codecs: codecs.map((codec) => codec.name),
     ...tree,
     archived: writer.archive.bytes,
-    stored: writer.stored + text.length,
+    stored: writer.stored,
     unread: manifest.unread,
     changed: manifest.changed,
     seconds: (performance.now() - started) / 1000,

@@ -105,12 +105,12 @@ export class Repository {
 /**
  * Opens a container. With `create`, an empty one is made ready, encrypted when there is a passphrase.
  *
- * @throws Failure `key` when the passphrase is missing, wrong, or given for a container that is not encrypted;
+ * @throws Failure `not-found` when there is no container and none is to be made; `key` when the passphrase is missing, wrong, or given for a container that is not encrypted;
  *   `refused` rather than mix encrypted backups with others
  */
 export async function openRepository(access: RepositoryAccess, create: boolean): Promise<Repository> {
   const { storage, passphrase, signal } = access
-  await checkMarker(storage, signal)
+  const marked = await checkMarker(storage, signal)
   const files: string[] = []
   for await (const { key } of storage.list(keysPrefix, signal)) files.push(key)
 
@@ -125,6 +125,7 @@ export async function openRepository(access: RepositoryAccess, create: boolean):
   if (passphrase === undefined) {
     if (await holds(storage, sealedPrefix, signal)) throw lostKeys()
     if (create) await putMarker(storage, signal)
+    else if (!marked) throw noContainer()
     return new Repository(access, [])
   }
   if (await holds(storage, manifestsPrefix, signal)) {
@@ -133,11 +134,10 @@ export async function openRepository(access: RepositoryAccess, create: boolean):
       remedy: create ? 'Choose another container for encrypted backups.' : 'Leave the passphrase out.',
     })
   }
+  if (!create) throw noContainer()
   const key = RepositoryKey.generate()
-  if (create) {
-    await putMarker(storage, signal)
-    await storage.put(keysPrefix + randomBytes(8).toString('hex'), [await key.wrap(passphrase)], signal)
-  }
+  await putMarker(storage, signal)
+  await storage.put(keysPrefix + randomBytes(8).toString('hex'), [await key.wrap(passphrase)], signal)
   return new Repository(access, [key])
 }
 
@@ -188,16 +188,23 @@ async function putMarker(storage: Storage, signal: AbortSignal): Promise<void> {
   await storage.put(markerKey, [Buffer.from(`${JSON.stringify(marker)}\n`)], signal)
 }
 
-async function checkMarker(storage: Storage, signal: AbortSignal): Promise<void> {
+function noContainer(): Failure {
+  return new Failure('not-found', 'There is no Freezer container here.', {
+    remedy: 'Check where the container is; a first backup makes one.',
+  })
+}
+
+/** Whether there is a marker. @throws Failure `damaged` for one that is not of this version */
+async function checkMarker(storage: Storage, signal: AbortSignal): Promise<boolean> {
   let text: string
   try {
     text = Buffer.from(await readBlob(storage, markerKey, 4096, signal)).toString('utf8')
   } catch (error) {
-    if (isFailure(error) && error.code === 'not-found') return
+    if (isFailure(error) && error.code === 'not-found') return false
     throw error
   }
   const found = parseMarker(text)
-  if (found?.format === marker.format && found.version === marker.version) return
+  if (found?.format === marker.format && found.version === marker.version) return true
   throw new Failure(
     'damaged',
     'The file "freezer" in this container is not one that this program can read.',
