@@ -324,6 +324,7 @@ suite('plugins', () => {
         async open({ shelf, vaultPassword }) {
           if (vaultPassword !== 'open sesame') throw new Error('locked')
           return { put: async () => {}, remove: async () => {}, async *list() {}, async *get(key) {
+            if (key === 'freezer') return yield Buffer.from('{"format":"freezer container","version":1}')
             throw Object.assign(new Error('none'), { [Symbol.for('freezer.failure')]: true, code: 'not-found' })
           } }
         },
