@@ -23,25 +23,40 @@ export function dumpdir(
   for (const name of directories) length += name.length + 2
   return {
     length,
-    fill(into) {
+    *pieces() {
       let at = 0
-      const put = (letter: number, name: string) => {
-        into[at++] = letter
-        for (let i = 0; i < name.length; i++) into[at++] = name.charCodeAt(i)
-        into[at++] = 0
-      }
-      let d = 0
-      for (let i = 0; i < others.length; i++) {
-        const name = others[i] as string
-        const fate = fates[i] as number
-        if (fate === letters.out) continue
-        for (; d < directories.length && (directories[d] as string) < name; d++) {
-          put(letters.directory, directories[d] as string)
+      for (const [letter, name] of lines(others, fates, directories)) {
+        // One byte stays free for the NUL that ends the list.
+        if (at + name.length + 2 >= piece.length) {
+          yield piece.subarray(0, at)
+          at = 0
         }
-        put(fate === letters.kept ? letters.kept : letters.written, name)
+        piece[at++] = letter
+        for (let i = 0; i < name.length; i++) piece[at++] = name.charCodeAt(i)
+        piece[at++] = 0
       }
-      for (; d < directories.length; d++) put(letters.directory, directories[d] as string)
-      into[at] = 0
+      piece[at++] = 0
+      yield piece.subarray(0, at)
     },
   }
+}
+
+const piece = new Uint8Array((1 << 16) + 1)
+
+function* lines(
+  others: readonly string[],
+  fates: Uint8Array,
+  directories: readonly string[],
+): Iterable<[letter: number, name: string]> {
+  let d = 0
+  for (let i = 0; i < others.length; i++) {
+    const name = others[i] as string
+    const fate = fates[i] as number
+    if (fate === letters.out) continue
+    for (; d < directories.length && (directories[d] as string) < name; d++) {
+      yield [letters.directory, directories[d] as string]
+    }
+    yield [fate === letters.kept ? letters.kept : letters.written, name]
+  }
+  for (; d < directories.length; d++) yield [letters.directory, directories[d] as string]
 }

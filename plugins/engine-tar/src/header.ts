@@ -251,12 +251,6 @@ export class PaxRecords {
     return this.#bytes.subarray(at, at + length)
   }
 
-  /** Gives back the memory that an uncommonly large header took. */
-  shrink(): void {
-    this.#bytes = Buffer.alloc(4096)
-    this.#length = 0
-  }
-
   /** Makes room for a record and writes all of it but its value, whose position it returns. */
   #open(key: string, valueLength: number): number {
     const length = paxLength(key, valueLength)

@@ -10,11 +10,13 @@ import {
   blockSize,
   encodeHeader,
   encodePaxHeader,
+  flags,
   formatTime,
   octal8,
   octal12,
   PaxRecords,
   padded,
+  paxLength,
 } from './header.ts'
 import { groupName, userName } from './owners.ts'
 
@@ -36,11 +38,12 @@ export interface Member {
 
 /** Names of a directory, sorted, each with its letter: `Y` in this archive, `N` not in it, `D` a directory. */
 export interface Dumpdir {
+  /** Bytes in all. */
   readonly length: number
-  fill(into: Uint8Array): void
+  /** The bytes, in pieces that are good until the next one. */
+  pieces(): Iterable<Uint8Array>
 }
 
-const device = { rdevMajor: 0, rdevMinor: 0 }
 const zeros = Buffer.alloc(65536)
 
 export class Members {
@@ -54,7 +57,17 @@ export class Members {
 
   /** Writes all that comes before the content. Await what it returns, if anything. */
   begin(member: Member): Promise<void> | undefined {
+    const { dumpdir } = member
+    if (dumpdir !== undefined && dumpdir.length > largeDumpdir) return this.#beginLarge(member, dumpdir)
     const pax = this.#records(member)
+    if (dumpdir !== undefined) {
+      const value = pax.reserve(dumpdirKey, dumpdir.length)
+      let at = 0
+      for (const piece of dumpdir.pieces()) {
+        value.set(piece, at)
+        at += piece.length
+      }
+    }
     const announced = pax.length === 0 ? 0 : blockSize + padded(pax.length)
     const total = announced + blockSize
     if (total > this.#scratch.length) this.#scratch = Buffer.alloc(total)
@@ -63,27 +76,25 @@ export class Members {
       encodePaxHeader(bytes, 0, pax.length)
       bytes.set(pax.bytes, blockSize)
     }
-    const { stat } = member
-    const special = member.flag === '3' || member.flag === '4' ? stat : device
-    encodeHeader(bytes, announced, {
-      name: member.realSize === undefined ? member.name : sparseName(member.name),
-      mode: stat.mode & 0o7777,
-      uid: stat.uid,
-      gid: stat.gid,
-      size: member.stored,
-      mtime: stat.mtime,
-      flag: member.flag,
-      link: member.link,
-      uname: userName(stat.uid),
-      gname: groupName(stat.gid),
-      devMajor: special.rdevMajor,
-      devMinor: special.rdevMinor,
-    })
-    if (total > oftenEnough) {
-      this.#scratch = Buffer.alloc(8192)
-      pax.shrink()
-    }
+    putHeader(bytes, announced, member)
     return this.#archive.write(bytes)
+  }
+
+  /** The same for a directory of so many names that they had better not all be in memory once more. */
+  async #beginLarge(member: Member, dumpdir: Dumpdir): Promise<void> {
+    const pax = this.#records(member)
+    const length = paxLength(dumpdirKey, dumpdir.length)
+    const size = pax.length + length
+    const header = new Uint8Array(blockSize)
+    encodePaxHeader(header, 0, size)
+    await this.#archive.write(header)
+    await this.#archive.write(pax.bytes)
+    await this.#archive.write(Buffer.from(`${length} ${dumpdirKey}=`))
+    for (const piece of dumpdir.pieces()) await this.#archive.write(piece)
+    const rest = new Uint8Array(1 + padded(size) - size + blockSize)
+    rest[0] = 0x0a
+    putHeader(rest, rest.length - blockSize, member)
+    await this.#archive.write(rest)
   }
 
   /** Writes `length` zeros: padding, or what stands for content that could not be read. */
@@ -95,7 +106,7 @@ export class Members {
     }
   }
 
-  #records({ name, link, stat, stored, attributes, realSize, dumpdir }: Member): PaxRecords {
+  #records({ name, link, stat, stored, attributes, realSize }: Member): PaxRecords {
     const pax = this.#pax
     pax.clear()
     const longName = name.length > 100 && realSize === undefined
@@ -127,13 +138,32 @@ export class Members {
       if (text !== undefined) pax.add(`SCHILY.acl.${list}`, text)
       pax.addBytes(`SCHILY.xattr.${escapeKey(attribute.name)}`, attribute.value)
     }
-    if (dumpdir !== undefined) dumpdir.fill(pax.reserve('GNU.dumpdir', dumpdir.length))
     return pax
   }
 }
 
-/** Beyond this the buffers of one header are not kept for the next. */
-const oftenEnough = 1 << 20
+/** Beyond this, in bytes, a dumpdir goes into the archive piece by piece. */
+const largeDumpdir = 1 << 16
+const dumpdirKey = 'GNU.dumpdir'
+
+function putHeader(into: Uint8Array, at: number, member: Member): void {
+  const { stat } = member
+  const special = member.flag === flags.character || member.flag === flags.block
+  encodeHeader(into, at, {
+    name: member.realSize === undefined ? member.name : sparseName(member.name),
+    mode: stat.mode & 0o7777,
+    uid: stat.uid,
+    gid: stat.gid,
+    size: member.stored,
+    mtime: stat.mtime,
+    flag: member.flag,
+    link: member.link,
+    uname: userName(stat.uid),
+    gname: groupName(stat.gid),
+    devMajor: special ? stat.rdevMajor : 0,
+    devMinor: special ? stat.rdevMinor : 0,
+  })
+}
 
 function isText(name: string): boolean {
   return isUtf8(Buffer.from(name, 'latin1'))
