@@ -3,7 +3,7 @@ import type { Warning } from '../src/contracts/context.ts'
 import type { ArchiveReader, Engine, TreeSource } from '../src/contracts/engine.ts'
 import type { Entry, EntryReader } from '../src/contracts/entry.ts'
 import { Failure, toRecord } from '../src/contracts/failures.ts'
-import { runEngine } from '../src/pipeline/engine-host.ts'
+import { EngineThread } from '../src/pipeline/engine-host.ts'
 import type { TreeSize } from '../src/pipeline/engine-messages.ts'
 import { PageReader, PageWriter } from '../src/repository/entries.ts'
 
@@ -56,10 +56,9 @@ export async function archiveTree(
   const told = listen()
   const previous = below.at(-1)
   const next = packed(previous?.entries ?? [])
-  const tree = await runEngine(
+  await using thread = new EngineThread(engine)
+  const tree = await thread.run(
     {
-      module: engine.module,
-      engine: engine.name,
       options,
       job: { verb: 'backup', source, level: below.length, previous: previous !== undefined },
       blockSize,
@@ -105,10 +104,9 @@ export async function bringTree(
   const top = chain.at(-1)
   const told = listen()
   const archive = archiveReader(chain)
-  await runEngine(
+  await using thread = new EngineThread(engine)
+  await thread.run(
     {
-      module: engine.module,
-      engine: engine.name,
       options,
       job: {
         verb: 'restore',

@@ -122,7 +122,9 @@ export default class Backup extends FreezerCommand<typeof selectors, typeof ownO
 
     await using session = await mode.provider.open(mode.options, context)
     await using run = open({ create: true, dryRun: options.dryRun })
-    const repository = await run.repository()
+    const repository = run.repository()
+    // Its failure is met by the first backup; until then it must not count as unhandled.
+    repository.catch(() => {})
     const results: BackupResult[] = []
     for await (const resource of session.resources()) {
       await using _held = await hold(session, resource)

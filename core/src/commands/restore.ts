@@ -66,10 +66,11 @@ export default class Restore extends FreezerCommand<typeof selectors, typeof own
       remove: options.delete,
     }
     await using run = open({ create: false })
+    const engines = await registry.all('engine')
     const result = await restore(
       {
-        repository: await run.repository(),
-        engines: await registry.all('engine'),
+        repository: run.repository(),
+        engines,
         target: async ({ mode: { name, facts } }) =>
           (await registry.get('mode', name)).target(destination, facts, context),
         host: options.hostname ?? hostname(),

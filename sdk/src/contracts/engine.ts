@@ -117,6 +117,8 @@ export interface Engine<D extends OptionDeclarations = OptionDeclarations> {
   readonly options: D
   /** `import.meta.url` of a module whose default export is the plugin that holds this engine. */
   readonly module: string
+  /** Loads what a run will need. Called as soon as the thread is there, while its host still finds out what to do. */
+  prepare?(): Promise<unknown>
   /**
    * Writes the archive of one level and the entries of the whole tree, each with the place of its newest content.
    * A file that cannot be read is a warning, and what `previous` knew of it goes on into the index.

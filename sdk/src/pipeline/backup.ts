@@ -7,14 +7,13 @@ import { displayPath } from '../contracts/entry.ts'
 import { Failure, isFailure } from '../contracts/failures.ts'
 import { checkOptions } from '../contracts/options.ts'
 import { StoredChain } from '../repository/chain.ts'
-import type { RepositoryKey } from '../repository/keys.ts'
 import { chooseParent, type LevelPolicy } from '../repository/levels.ts'
 import { type CodecUse, encodeManifest, type Manifest } from '../repository/manifest.ts'
 import { type BackupName, manifestKey } from '../repository/names.ts'
 import type { Repository } from '../repository/repository.ts'
 import { BackupWriter } from './backup-writer.ts'
 import { Coders, defaultWorkers } from './coders.ts'
-import { runEngine } from './engine-host.ts'
+import { EngineThread } from './engine-host.ts'
 import { Meter } from './meter.ts'
 import { readPages } from './page-source.ts'
 
@@ -24,7 +23,8 @@ export interface CodecChoice {
 }
 
 export interface BackupRequest {
-  readonly repository: Repository
+  /** A promise of it lets the threads start while the keys are still being unlocked. */
+  readonly repository: Repository | Promise<Repository>
   readonly source: Source
   readonly engine: Engine
   readonly engineOptions?: Readonly<Record<string, unknown>>
@@ -75,18 +75,20 @@ const blockSize = 2 ** 20
 /** @throws Failure; whatever was stored by then is no backup and disturbs none */
 export async function backup(request: BackupRequest, context: Context): Promise<BackupResult> {
   const started = performance.now()
-  const { repository, source, engine, host, name } = request
+  const { source, engine, host, name } = request
   const { signal } = context
   if (source.kind !== 'tree')
     throw new Failure('plugin', 'This version backs up trees of files, not streams.')
-  const key = repository.keys[0]
   const codecs = codecUses(request)
+  await using thread = new EngineThread(engine)
+  const repository = await request.repository
+  const key = repository.keys[0]
   if ((request.encryption === undefined) === repository.encrypted) {
     throw new Failure('internal', 'A backup is encrypted when its repository has a key, and only then.')
   }
   await using coders = new Coders(request.workers ?? defaultWorkers())
   const history = await repository.names({ host, name }, signal)
-  const parent = await openParent(request, history, key, coders, context)
+  const parent = await openParent(request, repository, history, coders, context)
   const time = Math.max(context.now(), (history.at(-1)?.time ?? 0) + 1)
   const id = randomBytes(16).toString('hex')
   const level = parent === undefined ? 0 : parent.name.level + 1
@@ -100,10 +102,8 @@ export async function backup(request: BackupRequest, context: Context): Promise<
     signal,
     (bytes) => meter.transferred(bytes),
   )
-  const tree = await runEngine(
+  const tree = await thread.run(
     {
-      module: engine.module,
-      engine: engine.name,
       options: request.engineOptions ?? {},
       job: { verb: 'backup', source: source as TreeSource, level, previous: parent !== undefined },
       blockSize,
@@ -187,13 +187,13 @@ function codecUses(request: BackupRequest): CodecUse[] {
 
 /** The backup that this one builds on, with its index open; undefined for a new chain. */
 async function openParent(
-  request: BackupRequest,
+  { engine, levels }: BackupRequest,
+  repository: Repository,
   history: readonly BackupName[],
-  key: RepositoryKey | undefined,
   coders: Coders,
   context: Context,
 ): Promise<{ name: BackupName; stored: StoredChain } | undefined> {
-  const { repository, engine, levels } = request
+  const key = repository.keys[0]
   const name = chooseParent(history, levels, context.now())
   if (name === undefined) return undefined
   try {

@@ -1,9 +1,10 @@
-/** Runs an engine on its thread and serves what it asks for. */
+/** The thread of an engine, and the serving of what the engine asks for. */
 import { Worker } from 'node:worker_threads'
 import type { Warning } from '../contracts/context.ts'
-import { asFailure, Failure, fromRecord } from '../contracts/failures.ts'
+import type { Engine } from '../contracts/engine.ts'
+import { asFailure, Failure, fromRecord, throwIfAborted } from '../contracts/failures.ts'
 import type { Page } from '../repository/entries.ts'
-import type { EngineTask, FromEngine, SentBlock, ToEngine, TreeSize } from './engine-messages.ts'
+import type { EngineStart, EngineTask, FromEngine, SentBlock, ToEngine, TreeSize } from './engine-messages.ts'
 
 /** How long an engine may take to end by itself after an abort, in milliseconds. */
 const abortGrace = 5_000
@@ -32,93 +33,108 @@ export interface EngineHandlers {
 }
 
 /**
- * Resolves when the engine is done and everything it handed over was taken.
- * @throws Failure of the engine, of a handler, or `interrupted`; the thread has ended by then
+ * The thread of an engine. It starts and loads the engine at once, so that this goes on while its host still finds
+ * out what there is to do. One run, then disposed.
  */
-export async function runEngine(
-  task: EngineTask,
-  handlers: EngineHandlers,
-  signal: AbortSignal,
-): Promise<TreeSize> {
-  if (signal.aborted) throw interrupted(signal)
-  const worker = new Worker(new URL('./engine-thread.js', import.meta.url), {
-    workerData: task,
-    resourceLimits,
-    // Engines open files by calls of the C library and close them by Node's, which then would complain.
-    trackUnmanagedFds: false,
-  })
-  const ended = Promise.withResolvers<void>()
-  const result = Promise.withResolvers<TreeSize>()
-  const running = new Set<Promise<unknown>>()
-  let stopping = false
+export class EngineThread implements AsyncDisposable {
+  readonly #worker: Worker
+  readonly #ended = Promise.withResolvers<void>()
+  #fail: (error: unknown) => void = () => {}
 
-  const stop = (error: unknown): void => {
-    if (stopping) return
-    stopping = true
-    result.reject(error)
-    send({ type: 'abort' })
-    const timer = setTimeout(() => void worker.terminate(), abortGrace)
-    void ended.promise.then(() => clearTimeout(timer))
-  }
-  const send: Send = (message) => {
-    const bytes = 'bytes' in message ? message.bytes : undefined
-    worker.postMessage(message, bytes === undefined ? [] : [bytes.buffer])
-  }
-  const serve = (work: Promise<unknown> | undefined): void => {
-    if (work === undefined) throw new Error('The engine asked for what this run does not serve.')
-    const watched = work.catch(stop).finally(() => running.delete(watched))
-    running.add(watched)
+  constructor(engine: Engine) {
+    const start: EngineStart = { module: engine.module, engine: engine.name }
+    this.#worker = new Worker(new URL('./engine-thread.js', import.meta.url), {
+      workerData: start,
+      resourceLimits,
+      // Engines open files by calls of the C library and close them by Node's, which then would complain.
+      trackUnmanagedFds: false,
+    })
+    this.#worker.on('error', (error) => this.#fail(asFailure(error)))
+    this.#worker.on('exit', () => {
+      this.#fail(new Failure('internal', 'The thread of the engine ended unexpectedly.'))
+      this.#ended.resolve()
+    })
   }
 
-  const take = (message: FromEngine): void => {
-    switch (message.type) {
-      case 'block':
-        return serve(handlers.block?.(message.bytes).then((bytes) => send({ type: 'space', bytes })))
-      case 'page':
-        return serve(handlers.page?.(message.page))
-      case 'more':
-        return serve(handlers.more?.().then((bytes) => send({ type: 'page', bytes })))
-      case 'plan':
-        return serve(handlers.plan?.(message.places, send))
-      case 'need':
-        return serve(handlers.need?.(message.level, message.offset, message.seen, send))
-      case 'taken':
-        return serve(handlers.taken?.(message.blocks, send))
-      case 'warning':
-        return handlers.warning(message.warning)
-      case 'count':
-        return handlers.count(message.entries, message.bytes)
-      case 'done':
-        return result.resolve(message.tree)
-      case 'failure':
-        return stop(fromRecord(message.failure))
+  /**
+   * Resolves when the engine is done and everything it handed over was taken.
+   * @throws Failure of the engine, of a handler, or `interrupted`; the engine has ended by then
+   */
+  async run(task: EngineTask, handlers: EngineHandlers, signal: AbortSignal): Promise<TreeSize> {
+    throwIfAborted(signal)
+    const worker = this.#worker
+    const result = Promise.withResolvers<TreeSize>()
+    const running = new Set<Promise<unknown>>()
+    let stopping = false
+
+    const stop = (error: unknown): void => {
+      if (stopping) return
+      stopping = true
+      result.reject(error)
+      send({ type: 'abort' })
+      const timer = setTimeout(() => void worker.terminate(), abortGrace)
+      void this.#ended.promise.then(() => clearTimeout(timer))
     }
-  }
-  worker.on('message', (message: FromEngine) => {
+    const send: Send = (message) => {
+      const bytes = 'bytes' in message ? message.bytes : undefined
+      worker.postMessage(message, bytes === undefined ? [] : [bytes.buffer])
+    }
+    const serve = (work: Promise<unknown> | undefined): void => {
+      if (work === undefined) throw new Error('The engine asked for what this run does not serve.')
+      const watched = work.catch(stop).finally(() => running.delete(watched))
+      running.add(watched)
+    }
+    const take = (message: FromEngine): void => {
+      switch (message.type) {
+        case 'block':
+          return serve(handlers.block?.(message.bytes).then((bytes) => send({ type: 'space', bytes })))
+        case 'page':
+          return serve(handlers.page?.(message.page))
+        case 'more':
+          return serve(handlers.more?.().then((bytes) => send({ type: 'page', bytes })))
+        case 'plan':
+          return serve(handlers.plan?.(message.places, send))
+        case 'need':
+          return serve(handlers.need?.(message.level, message.offset, message.seen, send))
+        case 'taken':
+          return serve(handlers.taken?.(message.blocks, send))
+        case 'warning':
+          return handlers.warning(message.warning)
+        case 'count':
+          return handlers.count(message.entries, message.bytes)
+        case 'done':
+          return result.resolve(message.tree)
+        case 'failure':
+          return stop(fromRecord(message.failure))
+      }
+    }
+    worker.on('message', (message: FromEngine) => {
+      try {
+        take(message)
+      } catch (error) {
+        stop(error)
+      }
+    })
+    this.#fail = stop
+    const onAbort = (): void => stop(interrupted(signal))
+    signal.addEventListener('abort', onAbort, { once: true })
+    send({ type: 'task', task })
     try {
-      take(message)
-    } catch (error) {
-      stop(error)
+      await result.promise
+      while (running.size > 0) await Promise.all(running)
+      // A handler may have failed after the engine was done.
+      return await result.promise
+    } finally {
+      signal.removeEventListener('abort', onAbort)
+      stopping = true
+      await this.#ended.promise
+      // Nothing of this run goes on behind the caller's back.
+      await Promise.all(running)
     }
-  })
-  worker.on('error', (error) => stop(asFailure(error)))
-  worker.on('exit', () => {
-    stop(new Failure('internal', 'The thread of the engine ended unexpectedly.'))
-    ended.resolve()
-  })
-  const onAbort = (): void => stop(interrupted(signal))
-  signal.addEventListener('abort', onAbort, { once: true })
-  try {
-    await result.promise
-    while (running.size > 0) await Promise.all(running)
-    // A handler may have failed after the engine was done.
-    return await result.promise
-  } finally {
-    signal.removeEventListener('abort', onAbort)
-    stopping = true
-    await ended.promise
-    // Nothing of this run goes on behind the caller's back.
-    await Promise.all(running)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#worker.terminate()
   }
 }
 

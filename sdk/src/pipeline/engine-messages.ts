@@ -5,9 +5,13 @@ import type { FailureRecord } from '../contracts/failures.ts'
 import type { Page } from '../repository/entries.ts'
 
 /** What the thread is started with. */
-export interface EngineTask {
+export interface EngineStart {
   readonly module: string
   readonly engine: string
+}
+
+/** What it has to do. */
+export interface EngineTask {
   readonly options: Readonly<Record<string, unknown>>
   readonly job:
     | {
@@ -48,6 +52,8 @@ export type FromEngine =
   | { readonly type: 'failure'; readonly failure: FailureRecord }
 
 export type ToEngine =
+  /** The first message. */
+  | { readonly type: 'task'; readonly task: EngineTask }
   /** A buffer of `blockSize` to fill again. */
   | { readonly type: 'space'; readonly bytes: Uint8Array<ArrayBuffer> }
   /** The page that was asked for; undefined after the last. */

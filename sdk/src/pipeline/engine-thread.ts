@@ -5,13 +5,13 @@ import type { Engine } from '../contracts/engine.ts'
 import { Failure, toRecord } from '../contracts/failures.ts'
 import { type Plugin, providers } from '../contracts/plugin.ts'
 import { PageWriter } from '../repository/entries.ts'
-import type { EngineTask, FromEngine, ToEngine, TreeSize } from './engine-messages.ts'
+import type { EngineStart, EngineTask, FromEngine, ToEngine, TreeSize } from './engine-messages.ts'
 import { ThreadArchiveReader, ThreadArchiveWriter, ThreadEntryReader } from './engine-streams.ts'
 
 const port = parentPort
 if (port === null) throw new Error('This module runs on a worker thread.')
 
-const { module, engine: name, options, job, blockSize, blocks } = workerData as EngineTask
+const start = workerData as EngineStart
 const post = (message: FromEngine, transfer: readonly ArrayBuffer[] = []): void => {
   port.postMessage(message, transfer)
 }
@@ -31,65 +31,73 @@ function sendCount(): void {
   bytes = 0
 }
 
-const aborted = new AbortController()
-const writer = new ThreadArchiveWriter(post, blockSize, blocks)
-const archive = new ThreadArchiveReader(post)
-const reader = new ThreadEntryReader(post, job.verb === 'restore')
+async function load(): Promise<Engine> {
+  const loaded = (await import(start.module)) as { default: Plugin }
+  const engine = providers(loaded.default, 'engine').find((e) => e.name === start.engine)
+  if (engine === undefined)
+    throw new Failure('plugin', `The module of engine ${start.engine} does not hold it.`)
+  await engine.prepare?.()
+  return engine
+}
 
-port.on('message', (message: ToEngine) => {
-  switch (message.type) {
-    case 'space':
-      writer.returned(message.bytes)
-      break
-    case 'page':
-      reader.arrived(message.bytes)
-      break
-    case 'block':
-      archive.arrived(message)
-      break
-    case 'abort': {
-      const failure = new Failure('interrupted', 'Interrupted.')
-      aborted.abort(failure)
-      writer.fail(failure)
-      reader.fail(failure)
-      archive.fail(failure)
+const loading = load()
+// Met when the task comes.
+loading.catch(() => {})
+
+async function run({ job, options, blockSize, blocks }: EngineTask): Promise<TreeSize> {
+  const engine = await loading
+  const aborted = new AbortController()
+  const writer = new ThreadArchiveWriter(post, blockSize, blocks)
+  const archive = new ThreadArchiveReader(post)
+  const reader = new ThreadEntryReader(post, job.verb === 'restore')
+  serve = (message) => {
+    switch (message.type) {
+      case 'space':
+        return writer.returned(message.bytes)
+      case 'page':
+        return reader.arrived(message.bytes)
+      case 'block':
+        return archive.arrived(message)
+      case 'abort': {
+        const failure = new Failure('interrupted', 'Interrupted.')
+        aborted.abort(failure)
+        for (const stream of [writer, reader, archive]) stream.fail(failure)
+      }
     }
   }
-})
-
-async function run(engine: Engine): Promise<TreeSize> {
   const common = {
     options: options as Parameters<Engine['backup']>[0]['options'],
     signal: aborted.signal,
     warn: (warning: Warning) => post({ type: 'warning', warning }),
     count,
   }
-  if (job.verb === 'backup') {
-    const index = new PageWriter((page) => post({ type: 'page', page }, [page.bytes.buffer]))
-    await engine.backup({
-      ...common,
-      source: job.source,
-      level: job.level,
-      previous: job.previous ? reader : undefined,
-      archive: writer,
-      index,
-    })
-    writer.end()
-    index.end()
-    return { entries: index.entries, bytes: index.bytes }
+  if (job.verb === 'restore') {
+    await engine.restore({ ...common, target: job.target, promised: job.promised, entries: reader, archive })
+    return { entries: 0, bytes: 0 }
   }
-  await engine.restore({ ...common, target: job.target, promised: job.promised, entries: reader, archive })
-  return { entries: 0, bytes: 0 }
+  const index = new PageWriter((page) => post({ type: 'page', page }, [page.bytes.buffer]))
+  const previous = job.previous ? reader : undefined
+  await engine.backup({ ...common, source: job.source, level: job.level, previous, archive: writer, index })
+  writer.end()
+  index.end()
+  return { entries: index.entries, bytes: index.bytes }
 }
 
-try {
-  const loaded = (await import(module)) as { default: Plugin }
-  const engine = providers(loaded.default, 'engine').find((e) => e.name === name)
-  if (engine === undefined) throw new Failure('plugin', `The module of engine ${name} does not hold it.`)
-  const tree = await run(engine)
-  sendCount()
-  post({ type: 'done', tree })
-} catch (error) {
-  post({ type: 'failure', failure: toRecord(error) })
+async function perform(task: EngineTask): Promise<void> {
+  try {
+    const tree = await run(task)
+    sendCount()
+    post({ type: 'done', tree })
+  } catch (error) {
+    post({ type: 'failure', failure: toRecord(error) })
+  }
+  port?.close()
 }
-port.close()
+
+let serve: (message: ToEngine) => void = (message) => {
+  if (message.type === 'abort') port.close()
+}
+port.on('message', (message: ToEngine) => {
+  if (message.type === 'task') void perform(message.task)
+  else serve(message)
+})

@@ -8,12 +8,13 @@ import type { CodecUse, Manifest } from '../repository/manifest.ts'
 import type { Repository } from '../repository/repository.ts'
 import { BlockServer } from './block-server.ts'
 import { Coders, defaultWorkers } from './coders.ts'
-import { runEngine } from './engine-host.ts'
+import { EngineThread } from './engine-host.ts'
 import { Meter } from './meter.ts'
 import { readPages } from './page-source.ts'
 
 export interface RestoreRequest {
-  readonly repository: Repository
+  /** A promise of it lets the threads start while the keys are still being unlocked. */
+  readonly repository: Repository | Promise<Repository>
   /** Every engine that stored backups may need. */
   readonly engines: readonly Engine[]
   /** Where to, once the backup is known. Nothing was written when it is asked. */
@@ -53,9 +54,12 @@ const blockSize = 2 ** 20
  */
 export async function restore(request: RestoreRequest, context: Context): Promise<RestoreResult> {
   const started = performance.now()
-  const { repository } = request
   const { signal } = context
-  const manifest = await findBackup(request, signal)
+  // With one engine installed there is little doubt which one it will be.
+  const [only, ...others] = request.engines
+  await using early = only === undefined || others.length > 0 ? undefined : new EngineThread(only)
+  const repository = await request.repository
+  const manifest = await findBackup(repository, request, signal)
   const engine = request.engines.find((e) => e.name === manifest.engine.name)
   if (engine === undefined) {
     throw new Failure(
@@ -66,6 +70,7 @@ export async function restore(request: RestoreRequest, context: Context): Promis
       },
     )
   }
+  await using thread = early ?? new EngineThread(engine)
   await using coders = new Coders(request.workers ?? defaultWorkers())
   const key = repository.keyOf(manifest)
   const codecs = (id: string, uses: readonly CodecUse[]) => coders.chain(repository.coderSetup(id, uses, key))
@@ -77,10 +82,8 @@ export async function restore(request: RestoreRequest, context: Context): Promis
   const meter = new Meter(context, 'restore', manifest.tree.bytes)
   const blocks = new BlockServer(chain, window, (bytes) => meter.transferred(bytes))
   let lostPages = 0
-  await runEngine(
+  await thread.run(
     {
-      module: engine.module,
-      engine: engine.name,
       options: manifest.engine.options,
       job: { verb: 'restore', target, promised: manifest.tree.bytes },
       blockSize,
@@ -118,7 +121,8 @@ export async function restore(request: RestoreRequest, context: Context): Promis
 }
 
 async function findBackup(
-  { repository, host, name, before }: RestoreRequest,
+  repository: Repository,
+  { host, name, before }: RestoreRequest,
   signal: AbortSignal,
 ): Promise<Manifest> {
   const names = await repository.names({ host, name }, signal)
