@@ -117,9 +117,12 @@ function parseWrappedKey(file: Uint8Array): { header: Omit<WrappedKey, 'wrapped'
     const { n, r, p, salt } = kdf
     const fits =
       [n, r, p].every((x) => Number.isSafeInteger(x) && x > 0) && 128 * n * r * p <= scryptMemoryLimit
-    if (format === 'freezer key' && version === 1 && kdf.name === 'scrypt' && fits) {
+    // Of anything but a string, `Buffer.from` makes what it likes: memory for a length, for one.
+    const strings = typeof salt === 'string' && typeof wrapped === 'string'
+    const power = n > 1 && Number.isInteger(Math.log2(n))
+    if (format === 'freezer key' && version === 1 && kdf.name === 'scrypt' && fits && power && strings) {
       return {
-        header: { format, version, kdf: { name: 'scrypt', n, r, p, salt: String(salt) } },
+        header: { format, version, kdf: { name: 'scrypt', n, r, p, salt } },
         wrapped: Buffer.from(wrapped, 'base64'),
       }
     }

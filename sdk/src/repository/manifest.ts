@@ -14,6 +14,13 @@ export interface CodecUse {
   readonly options: Readonly<Record<string, unknown>>
 }
 
+/** Whether `value`, from JSON, is a list of codecs. */
+export function areCodecUses(value: unknown): value is CodecUse[] {
+  const isUse = (use: Partial<CodecUse> | null): boolean =>
+    typeof use?.name === 'string' && typeof use.options === 'object' && use.options !== null
+  return Array.isArray(value) && value.every(isUse)
+}
+
 export interface Manifest {
   readonly format: 'freezer manifest'
   readonly version: 1
@@ -68,8 +75,8 @@ export function encodeManifest(manifest: Manifest, storedAs: string, key: Reposi
 }
 
 /**
- * @throws Failure `damaged` for anything but what `encodeManifest` made for this very key; `key` when none of `keys` is
- *   the one it was sealed with
+ * @throws Failure `damaged` for anything but what `encodeManifest` made for this very key, with one of `keys` where there
+ *   are any
  */
 export function decodeManifest(
   bytes: Uint8Array,
@@ -128,7 +135,7 @@ function parse(text: Buffer, details: FailureDetails): Manifest {
   } catch {
     throw new Failure('damaged', 'A manifest cannot be understood.', details)
   }
-  if (manifest.format !== 'freezer manifest' || manifest.version !== 1) {
+  if (manifest?.format !== 'freezer manifest' || manifest.version !== 1) {
     throw new Failure('damaged', 'A manifest is of a version that this program does not know.', {
       ...details,
       remedy: 'Install a newer Freezer.',
@@ -149,7 +156,7 @@ function parse(text: Buffer, details: FailureDetails): Manifest {
   const sound =
     numbers.every((n) => Number.isSafeInteger(n) && n >= 0) &&
     /^[0-9a-f]{64}$/.test(manifest.root.digest) &&
-    Array.isArray(manifest.codecs) &&
+    areCodecUses(manifest.codecs) &&
     typeof manifest.engine?.name === 'string' &&
     typeof manifest.mode?.name === 'string' &&
     typeof manifest.host === 'string' &&

@@ -6,7 +6,7 @@
 import { bytePath, displayPath } from '../contracts/entry.ts'
 import { Failure } from '../contracts/failures.ts'
 import { ByteReader, ByteWriter } from './bytes.ts'
-import type { CodecUse } from './manifest.ts'
+import { areCodecUses, type CodecUse } from './manifest.ts'
 
 /** Bytes of a backup id and of a digest (SHA-256). */
 export const idLength = 16
@@ -134,10 +134,12 @@ export function decodeRoot(bytes: Uint8Array): Root {
 
 function parseCodecs(text: string): CodecUse[] {
   try {
-    return JSON.parse(displayPath(text)) as CodecUse[]
+    const codecs: unknown = JSON.parse(displayPath(text))
+    if (areCodecUses(codecs)) return codecs
   } catch {
-    throw new Failure('damaged', 'The root of the index names no codecs.')
+    // Falls through: whatever it is, it is no list of codecs.
   }
+  throw new Failure('damaged', 'The root of the index names no codecs.')
 }
 
 function readMany<T>(reader: ByteReader, read: () => T): T[] {
