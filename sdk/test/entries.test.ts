@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import fc from 'fast-check'
+import { isDeepStrictEqual } from 'node:util'
+import * as fc from 'fast-check'
 import { compareDirectories, type Entry, entryPath } from '../src/contracts/entry.ts'
 import { isFailure } from '../src/contracts/failures.ts'
 import { ByteReader, ByteWriter } from '../src/repository/bytes.ts'
@@ -61,7 +62,7 @@ const facts = fc.record({
   ctime: signed,
   ctimeNs: fc.oneof(nanoseconds, fc.constant(-1)),
   inode: number,
-  place: fc.record({ level: fc.nat(1000), offset: number, length: number }),
+  place: fc.record({ level: fc.nat(1000), offset: number, length: number }, { noNullPrototype: true }),
 })
 const others = fc.constantFrom('file', 'symlink', 'hardlink', 'fifo', 'character', 'block')
 
@@ -87,10 +88,11 @@ const tree = fc
   .uniqueArray(entry, { selector: ({ directory: own, name }) => `${own}\0${name}`, maxLength: 60 })
   .map((entries) => {
     const named = new Set(entries.filter(({ name }) => name === '').map(({ directory: own }) => own))
-    const model = entries[0]
-    for (const { directory: own } of [...entries]) {
-      if (model === undefined || named.has(own)) continue
-      named.add(own)
+    const [model] = entries
+    if (model === undefined) return entries
+    const used = new Set(entries.map(({ directory: own }) => own))
+    for (const own of used) {
+      if (named.has(own)) continue
       entries.push({ ...model, type: 'directory', directory: own, name: '', link: '' })
     }
     return entries.sort(walkOrder)
@@ -120,10 +122,9 @@ describe('pages', () => {
   test('give back any entries, whatever bytes their names hold', () => {
     fc.assert(
       fc.property(tree, (entries) => {
-        assert.deepEqual(
-          pack(entries).flatMap(({ bytes }) => unpack(bytes)),
-          entries,
-        )
+        const back = pack(entries).flatMap(({ bytes }) => unpack(bytes))
+        // Without a comparison for people: that of long strings takes minutes.
+        assert.ok(isDeepStrictEqual(back, entries))
       }),
       { numRuns: 200 },
     )

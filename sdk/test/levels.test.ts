@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { isFailure } from '../src/contracts/failures.ts'
 import { checkPolicy, chooseParent, type LevelPolicy } from '../src/repository/levels.ts'
 import type { BackupName } from '../src/repository/names.ts'

@@ -1,14 +1,24 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { isFailure } from '../src/contracts/failures.ts'
 import { isKey } from '../src/contracts/storage.ts'
-import { manifestKey, parseManifestKey, plainGroup, sealedGroup, segmentKey } from '../src/repository/names.ts'
+import {
+  manifestKey,
+  parseManifestKey,
+  plainGroup,
+  sealedGroup,
+  segmentKey,
+} from '../src/repository/names.ts'
 
 const id = fc.stringMatching(/^[0-9a-f]{32}$/)
 const name = fc.oneof(
   fc.string({ unit: 'binary', minLength: 1, maxLength: 300 }),
-  fc.string({ unit: fc.constantFrom('.', '%', '_', '/', 'ä', 'A', 'a', '2', 'E'), minLength: 1, maxLength: 12 }),
+  fc.string({
+    unit: fc.constantFrom('.', '%', '_', '/', 'ä', 'A', 'a', '2', 'E'),
+    minLength: 1,
+    maxLength: 12,
+  }),
   fc.string({ unit: fc.constantFrom('x', 'ä', '.'), minLength: 155, maxLength: 165 }),
 )
 const backup = fc.record({
@@ -60,7 +70,20 @@ describe('keys of manifests', () => {
 })
 
 describe('groups', () => {
-  const odd = ['.', '..', '...', '.hidden', '%', '%2E', 'a/b', ' ', '\0', '\n', 'x'.repeat(255), '文字'.repeat(128)]
+  const odd = [
+    '.',
+    '..',
+    '...',
+    '.hidden',
+    '%',
+    '%2E',
+    'a/b',
+    ' ',
+    '\0',
+    '\n',
+    'x'.repeat(255),
+    '文字'.repeat(128),
+  ]
 
   test('are keys that storages take, of any name', () => {
     const holds = (host: string, other: string): void => {

@@ -158,7 +158,9 @@ describe('backup and restore', () => {
     for (const key of segments) assert.ok((storage.blobs.get(key)?.length ?? 0) <= 1_500_000)
     assert.equal(
       result.stored,
-      [...storage.blobs.entries()].filter(([k]) => k.startsWith('segments/')).reduce((n, [, b]) => n + b.length, 0),
+      [...storage.blobs.entries()]
+        .filter(([k]) => k.startsWith('segments/'))
+        .reduce((n, [, b]) => n + b.length, 0),
     )
     assert.deepEqual(contents((await bring(storage)).directory), contents(tree))
   })
