@@ -5,12 +5,12 @@ import os from 'node:os'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { inspect, isDeepStrictEqual } from 'node:util'
-import type { Warning } from '../src/contracts/context.ts'
 import type { Engine } from '../src/contracts/engine.ts'
-import { bytePath, displayPath, type Entry, entryPath } from '../src/contracts/entry.ts'
+import { displayPath, type Entry, entryPath } from '../src/contracts/entry.ts'
 import { checkOptions } from '../src/contracts/options.ts'
 import { type Check, expect, expectEqual, expectFailure, noise } from './contract.ts'
 import { container } from './engine-container.ts'
+import { expectAbort, expectAsItIs, expectNamed, expectNone, expectPlaces } from './engine-expectations.ts'
 import {
   type Archived,
   archiveTree,
@@ -20,6 +20,7 @@ import {
   type ReadyEngine,
   treeSource,
 } from './engine-run.ts'
+import { changes, makeSmallTree, makeVariedTree } from './engine-trees.ts'
 import {
   contents,
   describeTree,
@@ -27,11 +28,11 @@ import {
   makeDirectory,
   rawPath,
   remove,
-  setTime,
   settleTimes,
   walk,
   write,
 } from './small-tree.ts'
+import { unprivileged } from './unprivileged.ts'
 
 export interface EngineContractOptions {
   readonly engine: Engine
@@ -52,8 +53,6 @@ type Described = Readonly<Record<string, unknown>>
 
 /** So long after a change the system's clock shows another time, in milliseconds. */
 const clockTick = 60
-/** How long an engine may take to end after an abort, in milliseconds; its thread is killed a second later. */
-const abortTime = 4_000
 /** What an archive may take that tells of no change, in bytes. */
 const emptyArchive = 32 * 1024
 
@@ -510,94 +509,6 @@ export function engineContract({
   return checks
 }
 
-/** Everything that any engine of trees must keep. */
-function makeVariedTree(tree: string): void {
-  write(tree, 'empty', '')
-  makeDirectory(tree, 'empty-directory')
-  for (let at = 0; at < 300; at++) write(tree, `many/d${at % 12}/f${at}`, noise(at * 7, at + 1))
-  write(tree, 'large', noise(3_500_000))
-  const odd = [
-    '\xff\xfe not UTF-8 \x80',
-    'new\nline',
-    ' ',
-    '-rf',
-    '*',
-    '\\',
-    '"\'',
-    'ä'.repeat(120),
-    '...',
-    '\x01\x7f',
-  ]
-  for (const name of odd) {
-    write(tree, name, name)
-    write(tree, `odd ${name.slice(0, 200)}/${name}`, name)
-  }
-  write(tree, bytePath('naïve/文字'), 'text')
-  // Order by bytes is not order by name where a name goes on with something below the slash.
-  for (const name of ['o/x', 'o!/x', 'o.d/x', 'o0/x', 'o']) {
-    if (name.includes('/')) write(tree, `order/${name}`, name)
-  }
-  write(tree, `${Array.from({ length: 24 }, (_, at) => `${at}`.padEnd(100, 'd')).join('/')}/deep`, 'deep')
-  link(tree, 'link', 'large')
-  link(tree, 'dangling', `nowhere/${'x'.repeat(300)}\xff`)
-  link(tree, 'absolute', '/')
-  link(tree, 'to-directory', 'many')
-  for (const [at, mode] of [0o600, 0o755, 0o444, 0o4755, 0o2755].entries()) {
-    write(tree, `modes/${at}`, 'mode')
-    fs.chmodSync(path.join(tree, `modes/${at}`), mode)
-  }
-  fs.chmodSync(path.join(tree, 'empty-directory'), 0o1777)
-  for (const [at, time] of [1.5005, -1000.4995, 4_102_444_800.0005, 2 ** 33 + 0.0005].entries()) {
-    write(tree, `times/${at}`, 'time')
-    setTime(rawPath(tree, `times/${at}`), time)
-  }
-  setTime(rawPath(tree, 'many'), 1_000_000_000.0005)
-}
-
-function makeSmallTree(tree: string): void {
-  for (let at = 0; at < 40; at++) write(tree, `documents/d${at % 4}/f${at}`, noise(500 + at, at + 1))
-  write(tree, 'documents/letter', noise(1000, 99))
-  write(tree, 'large', noise(300_000))
-  write(tree, 'same-size', 'before')
-  write(tree, 'same-time', 'before')
-  write(tree, 'becomes-directory', 'a file')
-  write(tree, 'becomes-file/inside', 'inside')
-  write(tree, 'becomes-link/inside', 'inside')
-  write(tree, 'moves/inside/file', noise(5000, 5))
-  write(tree, 'dies', 'dies')
-  makeDirectory(tree, 'empty')
-  link(tree, 'link', 'large')
-}
-
-/** What happens to the small tree from level to level. */
-const changes: readonly ((tree: string) => void)[] = [
-  (tree) => {
-    write(tree, 'added', 'added')
-    write(tree, 'documents/new/added', 'added')
-    write(tree, 'same-size', 'after.')
-    const file = path.join(tree, 'same-time')
-    const { atimeMs, mtimeMs } = fs.lstatSync(file)
-    fs.writeFileSync(file, 'after.')
-    fs.utimesSync(file, atimeMs / 1000, mtimeMs / 1000)
-    fs.chmodSync(path.join(tree, 'large'), 0o600)
-  },
-  (tree) => {
-    for (const name of ['dies', 'documents/d1', 'link']) remove(tree, name)
-    link(tree, 'link', 'same-size')
-    fs.renameSync(path.join(tree, 'moves'), path.join(tree, 'moved'))
-    fs.renameSync(path.join(tree, 'documents/d2'), path.join(tree, 'documents/d1'))
-    fs.renameSync(path.join(tree, 'documents/letter'), path.join(tree, 'documents/renamed'))
-  },
-  (tree) => {
-    for (const name of ['becomes-directory', 'becomes-file', 'becomes-link', 'empty']) remove(tree, name)
-    write(tree, 'becomes-directory/inside', 'inside')
-    write(tree, 'becomes-file', 'a file')
-    link(tree, 'becomes-link', 'becomes-directory')
-    fs.appendFileSync(path.join(tree, 'large'), noise(100, 4))
-  },
-  () => {},
-]
-
 const places = ({ entries }: Archived) => entries.map((entry) => [entryPath(entry), entry.place])
 
 const facts = (entries: readonly Entry[]) =>
@@ -610,109 +521,4 @@ function pick(from: Record<string, string>, names: readonly string[]): Record<st
 function readFiles(directory: string): Record<string, string> {
   const files = walk(directory).filter((own) => fs.lstatSync(rawPath(directory, own)).isFile())
   return Object.fromEntries(files.map((own) => [own, fs.readFileSync(rawPath(directory, own), 'utf8')]))
-}
-
-function expectNone(warnings: readonly Warning[]): void {
-  const [first] = warnings
-  expect(first === undefined, `a warning that nothing gives reason for: ${JSON.stringify(first)}`)
-}
-
-/** Every path is named by a warning of `kind`, itself or by something in it, and no other is. */
-function expectNamed(warnings: readonly Warning[], kind: Warning['kind'], paths: readonly string[]): void {
-  const named = warnings.filter((warning) => warning.kind === kind).map((warning) => warning.path)
-  const belongs = (name: string, own: string) => name === own || name.startsWith(`${own}/`)
-  for (const own of paths) {
-    expect(
-      named.some((name) => belongs(name, own)),
-      `no warning "${kind}" names "${own}"`,
-    )
-  }
-  const other = named.find((name) => !paths.some((own) => belongs(name, own)))
-  expect(other === undefined, `a warning "${kind}" names "${other}" without reason`)
-}
-
-function expectAsItIs(entry: Entry, tree: string): void {
-  const own = entryPath(entry)
-  const stat = fs.lstatSync(rawPath(tree, own), { bigint: true })
-  const type = stat.isDirectory() ? 'directory' : stat.isSymbolicLink() ? 'symlink' : 'file'
-  const second = 1_000_000_000n
-  const expected = {
-    type,
-    mode: Number(stat.mode & 0o7777n),
-    uid: Number(stat.uid),
-    gid: Number(stat.gid),
-    size: type === 'file' ? Number(stat.size) : 0,
-    mtimeNs: BigInt(entry.mtime) * second + BigInt(entry.mtimeNs),
-    link: type === 'symlink' ? fs.readlinkSync(rawPath(tree, own), { encoding: 'latin1' }) : '',
-  }
-  const { mode, uid, gid, size, link: target } = entry
-  const told = { type: entry.type, mode, uid, gid, size, mtimeNs: stat.mtimeNs, link: target }
-  expect(
-    expected.mtimeNs === told.mtimeNs && entry.mtimeNs >= 0 && entry.mtimeNs < 1e9,
-    `"${displayPath(own)}" has another modification time in the index`,
-  )
-  expectEqual({ ...told, mtimeNs: 0 }, { ...expected, mtimeNs: 0 }, `entry of "${displayPath(own)}"`)
-}
-
-function expectPlaces(chain: readonly Archived[]): void {
-  const written = new Map<number, Entry[]>()
-  for (const entry of chain.at(-1)?.entries ?? []) {
-    const { level, offset, length } = entry.place
-    const size = chain[level]?.archive.length
-    const own = displayPath(entryPath(entry))
-    expect(size !== undefined, `"${own}" is placed at level ${level}, which does not exist`)
-    expect(
-      offset >= 0 && length >= 0 && offset + length <= size,
-      `"${own}" is placed at ${offset} to ${offset + length} of an archive of ${size} bytes`,
-    )
-    if (entry.type !== 'file' || entry.size === 0) continue
-    expect(length > 0, `"${own}" has content and no place`)
-    written.set(level, [...(written.get(level) ?? []), entry])
-  }
-  for (const files of written.values()) {
-    files.sort((a, b) => a.place.offset - b.place.offset)
-    for (const [at, { place, ...entry }] of files.entries()) {
-      const next = files[at + 1]
-      expect(
-        next === undefined || place.offset + place.length <= next.place.offset,
-        `the records of "${entryPath(entry)}" and "${next && entryPath(next)}" overlap`,
-      )
-    }
-  }
-}
-
-async function expectAbort(run: (abort: () => void, signal: AbortSignal) => Promise<unknown>): Promise<void> {
-  const controller = new AbortController()
-  let aborted = Number.NaN
-  const abort = (): void => {
-    aborted = performance.now()
-    controller.abort()
-  }
-  await expectFailure(['interrupted'], () => run(abort, controller.signal), 'an aborted run')
-  const took = Math.round(performance.now() - aborted)
-  expect(took < abortTime, `it took ${took} ms to end after an abort`)
-}
-
-/** The user that owns nothing. */
-const nobody = 65534
-
-/**
- * Runs `work`; from when it calls `drop` until it ends, this process has no more rights than any user. Root can read
- * everything, so that nothing would be unreadable.
- */
-async function unprivileged<T>(work: (drop: () => void) => Promise<T>): Promise<T> {
-  const user = process.geteuid?.()
-  let dropped = user !== 0
-  const drop = (): void => {
-    if (dropped) return
-    process.seteuid?.(nobody)
-    dropped = true
-  }
-  try {
-    const result = await work(drop)
-    expect(dropped, 'the engine did not ask what the level below knew')
-    return result
-  } finally {
-    if (user === 0) process.seteuid?.(0)
-  }
 }
