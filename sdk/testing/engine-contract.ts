@@ -250,11 +250,13 @@ export function engineContract({
     for (const name of ['known', 'open', 'shut/inside']) write(tree, name, `old ${name}`)
     const whole = await archived(tree)
     for (const name of ['known', 'open', 'unknown']) write(tree, name, `new ${name}`)
+    settleTimes(tree)
     for (const name of ['known', 'unknown', 'shut']) fs.chmodSync(rawPath(tree, name), 0)
-    await rest(tree)
+    await sleep(clockTick)
     // The first question about the level below comes when all code is loaded, which may need privileges.
-    const next = await unprivileged((drop) => archiveTree(ready, treeSource(tree), [whole], { onMore: drop }))
-    fs.chmodSync(rawPath(tree, 'shut'), 0o755)
+    const next = await unprivileged((drop) =>
+      archiveTree(ready, treeSource(tree), [whole], { onMore: drop }),
+    ).finally(() => fs.chmodSync(rawPath(tree, 'shut'), 0o755))
     expectNamed(next.warnings, 'unread', ['known', 'unknown', 'shut'])
     const level = (own: string) => next.entries.find((entry) => entryPath(entry) === own)?.place.level
     expectEqual(level('open'), 1, 'level of what can be read')
