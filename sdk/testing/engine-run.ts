@@ -68,8 +68,7 @@ export async function archiveTree(
       ...told.handlers,
       block: async (bytes) => {
         onBlock?.(filled.length)
-        filled.push(bytes.slice())
-        return new Uint8Array(blockSize)
+        filled.push(new Uint8Array(bytes))
       },
       page: async (page) => void pages.push(page.bytes),
       more: async () => {

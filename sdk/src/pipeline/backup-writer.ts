@@ -56,17 +56,16 @@ export class BackupWriter {
     for (const page of parent?.root.pages ?? []) this.#known.set(hex(page.content), page)
   }
 
-  /** Takes the next block of the archive; resolves with its buffer once the block is on its way to the storage. */
-  async block(bytes: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>> {
+  /** Takes the next block of the archive, in shared memory, which is free again when this resolves. */
+  async block(bytes: Uint8Array): Promise<void> {
     const start = this.#bytes
     this.#bytes += bytes.length
-    const { address, spent } = this.#dataBlocks.add(bytes)
+    const address = this.#dataBlocks.add(bytes)
     const listed = address.then((at) => ({ start, ...at }))
     listed.catch(() => {})
     this.#listed.push(listed)
     if (this.#listed.length === tablePageBlocks) this.#endTablePage()
     await address
-    return new Uint8Array((await spent).buffer)
   }
 
   /** Takes the next page of the index. One that the parent has too is not stored again. */
@@ -75,9 +74,7 @@ export class BackupWriter {
     const known = this.#known.get(hex(content))
     const page =
       known === undefined
-        ? this.#indexBlocks
-            .add(bytes)
-            .address.then((at) => ({ ...at, level: this.#level, content, directory, name }))
+        ? this.#indexBlocks.add(bytes).then((at) => ({ ...at, level: this.#level, content, directory, name }))
         : Promise.resolve(known)
     page.catch(() => {})
     this.#pages.push(page)
@@ -92,7 +89,7 @@ export class BackupWriter {
       pages: await Promise.all(this.#pages),
       table: await Promise.all(this.#table),
     })
-    const address = await this.#indexBlocks.add(root).address
+    const address = await this.#indexBlocks.add(root)
     await Promise.all([this.#data.end(), this.#index.end()])
     return address
   }
@@ -114,7 +111,7 @@ export class BackupWriter {
     const blocks = this.#listed
     this.#listed = []
     const part = Promise.all(blocks).then(async (listed) => {
-      const address = await this.#indexBlocks.add(encodeTablePage(listed)).address
+      const address = await this.#indexBlocks.add(encodeTablePage(listed))
       return { ...address, firstBlock: listed[0]?.number ?? 0, firstOffset: listed[0]?.start ?? 0 }
     })
     part.catch(() => {})

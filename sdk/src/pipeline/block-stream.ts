@@ -3,12 +3,6 @@ import type { BlockAddress } from '../repository/root.ts'
 import type { CoderChain } from './coders.ts'
 import type { SegmentWriter } from './segments.ts'
 
-export interface AddedBlock {
-  readonly address: Promise<BlockAddress>
-  /** The buffer that came in, once it is free again. */
-  readonly spent: Promise<Uint8Array<ArrayBuffer>>
-}
-
 export class BlockStream {
   readonly #chain: CoderChain
   readonly #segments: SegmentWriter
@@ -25,8 +19,10 @@ export class BlockStream {
     this.#stream = stream
   }
 
-  /** The caller bounds how many blocks it adds before their addresses are known. */
-  add(bytes: Uint8Array<ArrayBuffer>): AddedBlock {
+  /**
+   * Resolves when the block is on its way to the storage. The caller bounds how many blocks it adds before that.
+   */
+  add(bytes: Uint8Array): Promise<BlockAddress> {
     const number = this.count++
     const size = bytes.length
     const encoded = this.#chain.encode(bytes, { backup: this.#backup, stream: this.#stream, number })
@@ -36,11 +32,9 @@ export class BlockStream {
       await before
       return this.#segments.append(block, number, size)
     })()
-    const spent = encoded.then((block) => block.spent)
-    // Both may be awaited later than they fail.
+    // It may be awaited later than it fails.
     address.catch(() => {})
-    spent.catch(() => {})
     this.#order = address
-    return { address, spent }
+    return address
   }
 }

@@ -18,7 +18,8 @@ export interface CoderSetup {
 
 export interface CoderJob {
   readonly verb: 'encode' | 'decode'
-  readonly bytes: Uint8Array<ArrayBuffer>
+  /** Gone afterwards, unless its memory is shared. */
+  readonly bytes: Uint8Array
   readonly facts: BlockFacts
   /** Decoding: exactly this many bytes must come out. */
   readonly size: number
@@ -66,18 +67,31 @@ export async function openCodec(
 }
 
 export function runJob(chain: readonly OpenedCodec[], job: CoderJob): CoderDone {
-  return job.verb === 'encode' ? encode(chain, job) : decode(chain, job)
+  const bytes = unshared(job.bytes)
+  const done = job.verb === 'encode' ? encode(chain, bytes, job) : decode(chain, bytes, job)
+  if (bytes === job.bytes) release(bytes)
+  return done
 }
 
-function encode(chain: readonly OpenedCodec[], { bytes, facts }: CoderJob): CoderDone {
+let scratch = new Uint8Array(0)
+
+/** Shared memory copied into memory of this thread: not everything that a codec may call takes the former. */
+function unshared(bytes: Uint8Array): Uint8Array {
+  if (bytes.buffer instanceof ArrayBuffer) return bytes
+  if (scratch.length < bytes.length) scratch = new Uint8Array(bytes.length)
+  scratch.set(bytes)
+  return scratch.subarray(0, bytes.length)
+}
+
+function encode(chain: readonly OpenedCodec[], bytes: Uint8Array, { facts }: CoderJob): CoderDone {
   let block: Uint8Array = bytes
   for (const { coder } of chain) block = replace(block, coder.encode(block, facts), bytes)
   const sum = digest(block)
   return { bytes: own(block, bytes), digest: sum }
 }
 
-function decode(chain: readonly OpenedCodec[], job: CoderJob): CoderDone {
-  const { bytes, facts, size } = job
+function decode(chain: readonly OpenedCodec[], bytes: Uint8Array, job: CoderJob): CoderDone {
+  const { facts, size } = job
   if (job.digest !== undefined && !digest(bytes).equals(job.digest)) {
     throw new Failure('damaged', 'A stored block is not what was stored.')
   }

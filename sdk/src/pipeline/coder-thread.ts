@@ -13,8 +13,8 @@ port.on('message', async ({ chain, setup, job }: CoderOrder) => {
     let opened = chains.get(chain)
     if (opened === undefined) chains.set(chain, (opened = openChain(setup)))
     const done = runJob(await opened, job)
-    port.postMessage({ done, spent: job.bytes }, [done.bytes.buffer, job.bytes.buffer])
+    port.postMessage({ done }, [done.bytes.buffer])
   } catch (error) {
-    port.postMessage({ failure: toRecord(error), spent: job.bytes }, [job.bytes.buffer])
+    port.postMessage({ failure: toRecord(error) })
   }
 })

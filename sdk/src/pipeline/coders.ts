@@ -26,7 +26,7 @@ const inlineLimit = 256 * 1024
 
 interface Task {
   readonly order: CoderOrder
-  readonly resolve: (done: CoderDone & { spent: Uint8Array<ArrayBuffer> }) => void
+  readonly resolve: (done: CoderDone) => void
   readonly reject: (error: unknown) => void
 }
 
@@ -38,20 +38,20 @@ interface Thread {
 interface Reply {
   readonly done?: CoderDone
   readonly failure?: FailureRecord
-  readonly spent: Uint8Array<ArrayBuffer>
 }
 
 export interface Encoded {
   readonly bytes: Uint8Array<ArrayBuffer>
   /** SHA-256 of `bytes`. */
   readonly digest: Uint8Array
-  /** The buffer that came in, to be used again. */
-  readonly spent: Uint8Array<ArrayBuffer>
 }
 
-/** The codecs of one backup, ready to be used. The bytes given to it belong to it from then on. */
+/**
+ * The codecs of one backup, ready to be used. The bytes given to it belong to it from then on, unless their memory
+ * is shared: then they are the caller's again when the promise settles.
+ */
 export interface CoderChain {
-  encode(bytes: Uint8Array<ArrayBuffer>, facts: BlockFacts): Promise<Encoded>
+  encode(bytes: Uint8Array, facts: BlockFacts): Promise<Encoded>
   /** @throws Failure `damaged` when the bytes are not those of `digest`, or do not decode to `size` bytes */
   decode(
     bytes: Uint8Array<ArrayBuffer>,
@@ -94,12 +94,12 @@ export class Coders implements AsyncDisposable {
     }
   }
 
-  async #run(order: CoderOrder): Promise<CoderDone & { spent: Uint8Array<ArrayBuffer> }> {
+  async #run(order: CoderOrder): Promise<CoderDone> {
     const { job, chain, setup } = order
     if (this.#threads.length === 0 && Math.max(job.bytes.length, job.size) <= inlineLimit) {
       let opened = this.#here.get(chain)
       if (opened === undefined) this.#here.set(chain, (opened = openChain(setup)))
-      return { ...runJob(await opened, job), spent: job.bytes }
+      return runJob(await opened, job)
     }
     return new Promise((resolve, reject) => {
       this.#waiting.push({ order, resolve, reject })
@@ -117,7 +117,8 @@ export class Coders implements AsyncDisposable {
       const task = this.#waiting.shift()
       if (task === undefined) return
       thread.task = task
-      thread.worker.postMessage(task.order, [task.order.job.bytes.buffer])
+      const { buffer } = task.order.job.bytes
+      thread.worker.postMessage(task.order, buffer instanceof ArrayBuffer ? [buffer] : [])
     }
   }
 
@@ -129,7 +130,7 @@ export class Coders implements AsyncDisposable {
       const task = thread.task
       thread.task = undefined
       this.#feed()
-      if (reply.done !== undefined) task?.resolve({ ...reply.done, spent: reply.spent })
+      if (reply.done !== undefined) task?.resolve(reply.done)
       else if (reply.failure !== undefined) task?.reject(fromRecord(reply.failure))
     })
     const lost = (error: unknown): void => {

@@ -16,8 +16,8 @@ type Send = (message: ToEngine) => void
 
 /** What a run serves; those that its verb never asks for are left out. A rejection ends the run. */
 export interface EngineHandlers {
-  /** Takes a block of the archive; resolves with a buffer to fill again. */
-  readonly block?: (bytes: Uint8Array<ArrayBuffer>) => Promise<Uint8Array<ArrayBuffer>>
+  /** Takes a block of the archive, in shared memory that the engine fills again when this resolves. */
+  readonly block?: (bytes: Uint8Array) => Promise<void>
   readonly page?: (page: Page) => Promise<void>
   readonly more?: () => Promise<Uint8Array<ArrayBuffer> | undefined>
   readonly plan?: (places: Float64Array<ArrayBuffer>, send: (block: SentBlock) => void) => Promise<void>
@@ -77,7 +77,7 @@ export class EngineThread implements AsyncDisposable {
     }
     const send: Send = (message) => {
       const bytes = 'bytes' in message ? message.bytes : undefined
-      worker.postMessage(message, bytes === undefined ? [] : [bytes.buffer])
+      worker.postMessage(message, bytes?.buffer instanceof ArrayBuffer ? [bytes.buffer] : [])
     }
     const serve = (work: Promise<unknown> | undefined): void => {
       if (work === undefined) throw new Error('The engine asked for what this run does not serve.')
@@ -87,7 +87,9 @@ export class EngineThread implements AsyncDisposable {
     const take = (message: FromEngine): void => {
       switch (message.type) {
         case 'block':
-          return serve(handlers.block?.(message.bytes).then((bytes) => send({ type: 'space', bytes })))
+          return serve(
+            handlers.block?.(message.bytes).then(() => send({ type: 'space', bytes: message.bytes })),
+          )
         case 'page':
           return serve(handlers.page?.(message.page))
         case 'more':

@@ -33,8 +33,8 @@ export interface TreeSize {
 }
 
 export type FromEngine =
-  /** A block of the archive is full, or the last. */
-  | { readonly type: 'block'; readonly bytes: Uint8Array<ArrayBuffer> }
+  /** A block of the archive is full, or the last. Its memory is shared, and not touched before it comes back. */
+  | { readonly type: 'block'; readonly bytes: Uint8Array<SharedArrayBuffer> }
   /** A page of the index is full, or the last. */
   | { readonly type: 'page'; readonly page: Page }
   /** Asks for the next page of the tree it reads. */
@@ -54,8 +54,8 @@ export type FromEngine =
 export type ToEngine =
   /** The first message. */
   | { readonly type: 'task'; readonly task: EngineTask }
-  /** A buffer of `blockSize` to fill again. */
-  | { readonly type: 'space'; readonly bytes: Uint8Array<ArrayBuffer> }
+  /** A block that may be filled again. */
+  | { readonly type: 'space'; readonly bytes: Uint8Array<SharedArrayBuffer> }
   /** The page that was asked for; undefined after the last. */
   | { readonly type: 'page'; readonly bytes: Uint8Array<ArrayBuffer> | undefined }
   /** A decoded block of an archive: as planned, or the answer to `need`. */

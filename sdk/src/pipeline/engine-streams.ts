@@ -2,18 +2,21 @@
 import type { ArchiveReader, ArchiveWriter } from '../contracts/engine.ts'
 import type { Entry, EntryReader } from '../contracts/entry.ts'
 import { type Failure, fromRecord } from '../contracts/failures.ts'
+import { release } from '../contracts/memory.ts'
 import { PageReader } from '../repository/entries.ts'
 import type { FromEngine, SentBlock } from './engine-messages.ts'
 
 type Post = (message: FromEngine, transfer?: readonly ArrayBuffer[]) => void
 
+const nothing = new Uint8Array(new SharedArrayBuffer(0))
+
 /** Fills blocks and hands each over when it is full; waits while `blocks` of them are under way. */
 export class ThreadArchiveWriter implements ArchiveWriter {
   readonly #post: Post
   readonly #blockSize: number
-  readonly #free: Uint8Array<ArrayBuffer>[] = []
+  readonly #free: Uint8Array<SharedArrayBuffer>[] = []
   #allowance: number
-  #block: Uint8Array<ArrayBuffer>
+  #block: Uint8Array<SharedArrayBuffer>
   #filled = 0
   #waiting: PromiseWithResolvers<void> | undefined
   #failure: Failure | undefined
@@ -23,7 +26,7 @@ export class ThreadArchiveWriter implements ArchiveWriter {
     this.#post = post
     this.#blockSize = blockSize
     this.#allowance = blocks - 1
-    this.#block = new Uint8Array(0)
+    this.#block = nothing
   }
 
   write(bytes: Uint8Array): Promise<void> | undefined {
@@ -47,7 +50,7 @@ export class ThreadArchiveWriter implements ArchiveWriter {
 
   space(): Uint8Array {
     // Made on first use: a thread that restores has no need of it.
-    if (this.#block.length === 0) this.#block = new Uint8Array(this.#blockSize)
+    if (this.#block.length === 0) this.#block = new Uint8Array(new SharedArrayBuffer(this.#blockSize))
     return this.#block.subarray(this.#filled)
   }
 
@@ -64,7 +67,7 @@ export class ThreadArchiveWriter implements ArchiveWriter {
     }
     if (this.#allowance > 0) {
       this.#allowance--
-      this.#block = new Uint8Array(this.#blockSize)
+      this.#block = new Uint8Array(new SharedArrayBuffer(this.#blockSize))
       return undefined
     }
     this.#waiting = Promise.withResolvers<void>()
@@ -76,7 +79,8 @@ export class ThreadArchiveWriter implements ArchiveWriter {
     if (this.#filled > 0) this.#hand()
   }
 
-  returned(bytes: Uint8Array<ArrayBuffer>): void {
+  returned({ buffer }: Uint8Array<SharedArrayBuffer>): void {
+    const bytes = new Uint8Array(buffer)
     if (this.#waiting === undefined) {
       this.#free.push(bytes)
       return
@@ -94,8 +98,8 @@ export class ThreadArchiveWriter implements ArchiveWriter {
   #hand(): void {
     const bytes = this.#block.subarray(0, this.#filled)
     this.#filled = 0
-    this.#block = new Uint8Array(0)
-    this.#post({ type: 'block', bytes }, [bytes.buffer])
+    this.#block = nothing
+    this.#post({ type: 'block', bytes })
   }
 }
 
@@ -205,12 +209,14 @@ export class ThreadArchiveReader implements ArchiveReader {
     const before = this.#held.get(block.level)
     this.#heldBytes += block.size - (before?.size ?? 0)
     this.#held.delete(block.level)
+    if (before?.bytes !== undefined) release(before.bytes)
     this.#held.set(block.level, block)
     // Chains of many levels must not hold a block of each; the least recently read goes first.
     for (const [level, other] of this.#held) {
       if (this.#heldBytes <= heldLimit || other === block) break
       this.#held.delete(level)
       this.#heldBytes -= other.size
+      if (other.bytes !== undefined) release(other.bytes)
     }
     if (block.answers === undefined) this.#post({ type: 'taken', blocks: 1 })
     return this.#view(block, offset)
