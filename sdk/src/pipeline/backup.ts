@@ -68,7 +68,7 @@ export interface BackupResult {
   readonly dryRun: boolean
 }
 
-export const backupDefaults = { segmentSize: 8 * 2 ** 20, queueSize: 6 } as const
+export const backupDefaults = { segmentSize: 4 * 2 ** 20, queueSize: 5 } as const
 /** Bytes of the archive that are compressed and encrypted as one. */
 const blockSize = 2 ** 20
 

@@ -5,7 +5,7 @@ import type { ArchiveBlock } from '../repository/root.ts'
 import type { SentBlock } from './engine-messages.ts'
 
 /** Stored bytes that one read brings at most. */
-const readLimit = 4 * 2 ** 20
+const readLimit = 2 * 2 ** 20
 /** Blocks whose sending may cross with a question for them. */
 const remembered = 256
 

@@ -19,7 +19,7 @@ export function defaultWorkers(): number {
 }
 
 /** Blocks lie outside of V8's heap; without a limit the heap of each thread would grow to no use. */
-const resourceLimits = { maxYoungGenerationSizeMb: 3 }
+const resourceLimits = { maxYoungGenerationSizeMb: 1 }
 
 /** Up to this many bytes, a block is done faster here than a thread is started. */
 const inlineLimit = 256 * 1024

@@ -10,7 +10,7 @@ import type { EngineStart, EngineTask, FromEngine, SentBlock, ToEngine, TreeSize
 const abortGrace = 5_000
 
 /** Entries die young: a small nursery is swept often and stays in the cache. */
-const resourceLimits = { maxYoungGenerationSizeMb: 6 }
+const resourceLimits = { maxYoungGenerationSizeMb: 3 }
 
 type Send = (message: ToEngine) => void
 

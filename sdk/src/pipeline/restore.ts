@@ -45,7 +45,7 @@ export interface RestoreResult {
 }
 
 /** Decoded blocks sent ahead of the engine. */
-const window = 8
+const window = 6
 const blockSize = 2 ** 20
 
 /**

@@ -1,6 +1,7 @@
 /** Reading what is stored of a backup and of the levels below it. Every byte is verified before it is given out. */
 import type { BlockFacts } from '../contracts/codec.ts'
 import { Failure, isFailure } from '../contracts/failures.ts'
+import { release } from '../contracts/memory.ts'
 import type { Range, Storage } from '../contracts/storage.ts'
 import type { CoderChain } from '../pipeline/coders.ts'
 import { pageLimit } from './entries.ts'
@@ -121,6 +122,7 @@ export class StoredLevel {
         block = new Uint8Array(addresses[++at]?.stored ?? 0)
         filled = 0
       }
+      if (chunk.byteLength === chunk.buffer.byteLength) release(chunk)
     }
     const missing = addresses[at]
     if (missing !== undefined) throw damagedBlock(this.id, stream, missing)
