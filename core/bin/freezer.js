@@ -1,4 +1,6 @@
-#!/usr/bin/env node
+#!/usr/bin/env -S MALLOC_ARENA_MAX=1 node --max-semi-space-size=1
+// One malloc arena and small young heaps for all threads: 15 MiB less memory, at the same speed.
+//
 // Any Node since 18 can read this file, so that an old one gets a sentence instead of a syntax error. In a checkout,
 // where npm installed a newer Node as a package, that one takes over.
 import { spawn } from 'node:child_process'
@@ -12,7 +14,7 @@ const [major, minor] = process.versions.node.split('.').map(Number)
 
 if (major > 24 || (major === 24 && minor >= 12)) {
   module.enableCompileCache()
-  const { main } = await import('../dist/src/main.js')
+  const { main } = await import('../dist/bundle/main.js')
   await main(process.argv.slice(2), fileURLToPath(new URL('..', import.meta.url)))
 } else {
   const node = installedNode()
@@ -35,7 +37,7 @@ function installedNode() {
 }
 
 function runWith(node) {
-  const child = spawn(node, [script, ...process.argv.slice(2)], { stdio: 'inherit' })
+  const child = spawn(node, [...process.execArgv, script, ...process.argv.slice(2)], { stdio: 'inherit' })
   for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
     // Ctrl-C reaches the whole group of processes: the child has had it too.
     process.on(name, () => (name === 'SIGINT' && process.stdin.isTTY ? undefined : child.kill(name)))

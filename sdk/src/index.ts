@@ -9,22 +9,10 @@ export * from './contracts/options.ts'
 export * from './contracts/plugin.ts'
 export * from './contracts/snapshot.ts'
 export * from './contracts/storage.ts'
-export {
-  type BackupRequest,
-  type BackupResult,
-  backup,
-  backupDefaults,
-  type CodecChoice,
-} from './pipeline/backup.ts'
-export { type RestoreRequest, type RestoreResult, restore } from './pipeline/restore.ts'
+export type { BackupRequest, BackupResult, CodecChoice } from './pipeline/backup.ts'
+export type { RestoreRequest, RestoreResult } from './pipeline/restore.ts'
 export { checkPolicy, type LevelPolicy } from './repository/levels.ts'
-export {
-  type BackupFilter,
-  type BackupSummary,
-  type ContainerInfo,
-  type DamagedBackup,
-  describeContainer,
-  listBackups,
-} from './repository/listing.ts'
+export type { BackupFilter, BackupSummary, ContainerInfo, DamagedBackup } from './repository/listing.ts'
 export type { Manifest } from './repository/manifest.ts'
-export { openRepository, type Repository, type RepositoryAccess } from './repository/repository.ts'
+export type { Repository, RepositoryAccess } from './repository/repository.ts'
+export * from './verbs.ts'

@@ -1,0 +1,50 @@
+/**
+ * What one does with a container. Each verb is loaded when it is first called, because plugins import this package
+ * too, on every thread, and have no use for all that is behind the verbs.
+ */
+import type { Context } from './contracts/context.ts'
+import type { BackupRequest, BackupResult } from './pipeline/backup.ts'
+import type { RestoreRequest, RestoreResult } from './pipeline/restore.ts'
+import type { BackupFilter, BackupSummary, ContainerInfo, DamagedBackup } from './repository/listing.ts'
+import type { Repository, RepositoryAccess } from './repository/repository.ts'
+
+/**
+ * Opens a container. With `create`, an empty one is made ready, encrypted when there is a passphrase.
+ *
+ * @throws Failure `not-found` when there is no container and none is to be made; `key` when the passphrase is missing,
+ *   wrong, or given for a container that is not encrypted; `refused` rather than mix encrypted backups with others
+ */
+export async function openRepository(access: RepositoryAccess, create: boolean): Promise<Repository> {
+  return (await import('./repository/repository.ts')).openRepository(access, create)
+}
+
+/**
+ * Backs up a source.
+ * @throws Failure; whatever was stored by then is no backup and disturbs none
+ */
+export async function backup(request: BackupRequest, context: Context): Promise<BackupResult> {
+  return (await import('./pipeline/backup.ts')).backup(request, context)
+}
+
+/**
+ * Restores the newest backup of a host and name, or the newest up to a date.
+ * @throws Failure `not-found` when no backup fits, `damaged` when the backup cannot be opened at all; damage met on
+ *   the way is in the result
+ */
+export async function restore(request: RestoreRequest, context: Context): Promise<RestoreResult> {
+  return (await import('./pipeline/restore.ts')).restore(request, context)
+}
+
+/** Every backup, oldest first; one that cannot be read is given as such and does not hide the others. */
+export async function* listBackups(
+  repository: Repository,
+  filter: BackupFilter,
+  signal: AbortSignal,
+): AsyncGenerator<BackupSummary | DamagedBackup> {
+  yield* (await import('./repository/listing.ts')).listBackups(repository, filter, signal)
+}
+
+/** Sums up a container. */
+export async function describeContainer(repository: Repository, signal: AbortSignal): Promise<ContainerInfo> {
+  return (await import('./repository/listing.ts')).describeContainer(repository, signal)
+}
