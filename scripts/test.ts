@@ -25,4 +25,5 @@ const options = [
   `--test-timeout=${long ? 7_200_000 : 600_000}`,
 ]
 const { status } = spawnSync(process.execPath, [...options, ...files], { stdio: 'inherit' })
+if (long) await import('./reliability.ts')
 process.exit(status ?? 1)

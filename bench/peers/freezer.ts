@@ -20,7 +20,7 @@ export const freezer: Contestant = {
   name: 'freezer',
   label: 'Freezer (this project)',
   settings:
-    'zstd 3, AES-256-GCM, key wrapped by the passphrase, fsync of every stored object; threads by default',
+    'zstd 2 (the default), AES-256-GCM, key wrapped by the passphrase, fsync of every stored object; threads by default',
   backup: `"$FREEZER" backup "$SOURCE" ${WHERE} --compression zstd --encrypt-pass-file "$PASSPHRASE_FILE"`,
   restore: `"$FREEZER" restore "$TARGET" ${WHERE} --encrypt-pass-file "$PASSPHRASE_FILE"`,
 }

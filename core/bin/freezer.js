@@ -1,5 +1,6 @@
-#!/usr/bin/env -S MALLOC_ARENA_MAX=1 node --max-semi-space-size=1
-// One malloc arena and small young heaps for all threads: 15 MiB less memory, at the same speed.
+#!/usr/bin/env -S MALLOC_ARENA_MAX=1 MALLOC_TRIM_THRESHOLD_=33554432 MALLOC_MMAP_THRESHOLD_=4194304 node --max-semi-space-size=1
+// Memory of blocks comes from one malloc arena that keeps what is freed, and the young heaps of all threads are small: a
+// quarter less time and 15 MiB less memory than with the defaults.
 //
 // Any Node since 18 can read this file, so that an old one gets a sentence instead of a syntax error. In a checkout,
 // where npm installed a newer Node as a package, that one takes over.

@@ -16,6 +16,7 @@ import {
   type RestoreResult,
   restore,
   type Storage,
+  type TreeTarget,
   type Warning,
 } from '@freezer/sdk'
 import { memoryStorage } from '@freezer/sdk/testing'
@@ -82,23 +83,27 @@ async function run(
 
 async function bring(
   storage: Storage,
-  { passphrase, context = quietContext(), before: date }: Options & { before?: Date | undefined } = {},
+  {
+    passphrase,
+    context = quietContext(),
+    before: date,
+    target = { path: path.join(scratch, `restored-${targets++}`), overwrite: false, remove: false },
+  }: Options & { before?: Date | undefined; target?: Omit<TreeTarget, 'kind'> } = {},
 ): Promise<RestoreResult & { directory: string }> {
-  const directory = path.join(scratch, `restored-${targets++}`)
   const access = { storage, codecs: Object.values(toyCodecs), passphrase, signal: context.signal }
   const repository = await openRepository(access, false)
   const result = await restore(
     {
       repository,
       engines: [plainEngine],
-      target: () => ({ kind: 'tree', path: directory, overwrite: false, remove: false }),
+      target: () => ({ kind: 'tree', ...target }),
       host: 'h',
       name: 'n',
       before: date,
     },
     context,
   )
-  return { ...result, directory }
+  return { ...result, directory: target.path }
 }
 
 const code = (expected: string) => (error: unknown) => isFailure(error) && error.code === expected
@@ -271,6 +276,17 @@ describe('damage', () => {
     assert.deepEqual(Object.keys(contents(result.directory)), ['zz'])
   })
 
+  test('with part of the index lost nothing is removed from the target', async () => {
+    const storage = memoryStorage()
+    for (let i = 0; i < 2000; i++) write(`d${i % 40}/f${i}`, String(i))
+    await run(storage)
+    const directory = path.join(scratch, `kept-${targets++}`)
+    fs.cpSync(tree, directory, { recursive: true })
+    for (const [key, blob] of storage.blobs) if (key.includes('/index.')) blob[100] = (blob[100] ?? 0) ^ 1
+    await assert.rejects(bring(storage, { target: { path: directory, overwrite: true, remove: true } }), code('damaged'))
+    assert.deepEqual(contents(directory), contents(tree))
+  })
+
   test('a parent whose index is damaged: the next backup is whole', async () => {
     const storage = memoryStorage()
     for (let i = 0; i < 2000; i++) write(`d${i % 40}/f${i}`, String(i))
@@ -353,7 +369,8 @@ describe('abort and failure', () => {
       run(slow, { context, request: { segmentSize: 2_000_000 } }),
       (e) => isFailure(e) && e.code === 'interrupted',
     )
-    assert.equal([...storage.blobs.keys()].filter((k) => k.startsWith('manifests/')).length, 0)
+    const left = [...storage.blobs.keys()].filter((k) => k.startsWith('manifests/') || k.startsWith('segments/'))
+    assert.deepEqual(left, [], 'a run that ends by itself leaves nothing behind')
   })
 
   test('a storage that fails in the middle fails the backup with its own failure', async () => {

@@ -11,6 +11,7 @@ export function backupOutcome(results: readonly BackupResult[]): Outcome {
   const [only] = results
   if (only === undefined) throw new Failure('source', 'There is nothing to back up.')
   const unread = results.reduce((sum, result) => sum + result.unread, 0)
+  const changed = results.reduce((sum, result) => sum + result.changed, 0)
   return {
     json: results.length === 1 ? only : { backups: results },
     lines: results.flatMap((result) =>
@@ -31,15 +32,15 @@ export function backupOutcome(results: readonly BackupResult[]): Outcome {
       ]),
     ),
     failure:
-      unread === 0
-        ? undefined
-        : new Failure(
-            'incomplete',
-            `${count(unread)} of the entries could not be read and are not in this backup.`,
-            {
-              remedy: 'Each was named above.',
-            },
-          ),
+      unread > 0
+        ? new Failure('incomplete', `${count(unread)} of the entries could not be read and are not in this backup.`, {
+            remedy: 'Each was named above.',
+          })
+        : changed > 0
+          ? new Failure('changed', `${count(changed)} of the entries changed while they were read.`, {
+              remedy: 'Each was named above; back up from a snapshot, or while nothing writes to them.',
+            })
+          : undefined,
   }
 }
 

@@ -3,7 +3,7 @@
  * 3.2.4) at the speed of copying, the rest is deflated by zlib; each run ends on a byte, so that they can be joined.
  */
 import { constants, crc32, deflateRawSync, inflateRawSync, type ZlibOptions } from 'node:zlib'
-import type { BlockFacts, Coder } from '@freezer/sdk'
+import { type BlockFacts, type Coder, release } from '@freezer/sdk'
 import { damaged, owned } from './block.ts'
 import { gainedNothing, looksRandom } from './noise.ts'
 import { compress as zstd } from './zstd.ts'
@@ -24,8 +24,10 @@ export function openGzip(level: number): Coder {
   return {
     encode(block) {
       const parts: Uint8Array[] = [header]
+      const deflated: Uint8Array[] = []
       for (const run of runs(block)) {
         const packed = run.noise ? undefined : deflate(run.bytes, level)
+        if (packed !== undefined) deflated.push(packed)
         if (packed !== undefined && packed.length < run.bytes.length) parts.push(packed)
         else store(run.bytes, parts)
       }
@@ -33,7 +35,9 @@ export function openGzip(level: number): Coder {
       trailer.setUint32(0, crc32(block), true)
       trailer.setUint32(4, block.length, true)
       parts.push(end, new Uint8Array(trailer.buffer))
-      return owned(Buffer.concat(parts))
+      const member = owned(Buffer.concat(parts))
+      for (const packed of deflated) release(packed)
+      return member
     },
     decode: gunzip,
   }
@@ -57,7 +61,9 @@ function* runs(block: Uint8Array): Generator<{ bytes: Uint8Array; noise: boolean
 /** Deflated, and filled up to a whole byte, but without the mark of the end. */
 function deflate(bytes: Uint8Array, level: number): Uint8Array {
   // memLevel 9 takes 3 to 10% less time than 8 and makes the answer 0.3% larger at most.
-  return deflateRawSync(bytes, { level, memLevel: 9, finishFlush: constants.Z_SYNC_FLUSH })
+  // With room for the worst case there is one answer instead of many small ones that wait to be collected.
+  const chunkSize = bytes.length + (bytes.length >> 8) + 64
+  return owned(deflateRawSync(bytes, { level, memLevel: 9, chunkSize, finishFlush: constants.Z_SYNC_FLUSH }))
 }
 
 /** Appends `bytes` to `parts` as stored blocks. */

@@ -17,7 +17,7 @@ export const zstd = declareCodec({
       type: 'integer',
       min: 1,
       max: 22,
-      default: 3,
+      default: 2,
       help: 'Level of zstd, 1 (fast) to 22 (small)',
     },
   },

@@ -40,6 +40,9 @@ interface Frame {
 /** So many directories are held open at once; a deeper walk opens them again on its way back. */
 const openFrames = 200
 
+/** Bytes of a directory's path, 64 times what the system takes in one call. A page of the index must hold it. */
+const longestPath = 256 * 1024
+
 const nobody: Listing = { directories: [], others: [], regular: new Uint8Array(0) }
 
 /**
@@ -145,6 +148,11 @@ class Walk {
 
   async #enter(parent: Frame, name: string): Promise<void> {
     const path = join(parent.path, name)
+    if (path.length > longestPath) {
+      parent.stale = true
+      this.#output.warn('unread', path.slice(0, 200), 'The path is too long; what is in it is not in this backup.')
+      return
+    }
     let fd: number
     try {
       fd = openDirectory(parent.fd, name, this.#followLinks)

@@ -20,6 +20,8 @@ export const failureTable = {
   configuration: { exit: 2, temporary: false },
   /** The work was done, but some files could not be read or written; each was named. */
   incomplete: { exit: 3, temporary: false },
+  /** The work was done, but some files changed while they were read: what is stored of each is of no one moment. */
+  changed: { exit: 14, temporary: false },
   /** What was asked for is not there: a backup, a path, a container. */
   'not-found': { exit: 4, temporary: false },
   /** Doing it would destroy something that nobody asked to destroy. */

@@ -25,6 +25,9 @@ export interface WrittenBackup {
   readonly parent: StoredChain | undefined
 }
 
+/** Milliseconds that removing the segments of a failed backup may take. */
+const discardLimit = 10_000
+
 export class BackupWriter {
   readonly #level: number
   readonly #data: SegmentWriter
@@ -92,6 +95,12 @@ export class BackupWriter {
     const address = await this.#indexBlocks.add(root)
     await Promise.all([this.#data.end(), this.#index.end()])
     return address
+  }
+
+  /** Removes what was stored. Only before the manifest was sent: an answer that was lost does not mean it is not there. */
+  async discard(): Promise<void> {
+    const signal = AbortSignal.timeout(discardLimit)
+    await Promise.all([this.#data.discard(signal), this.#index.discard(signal)])
   }
 
   get archive(): { bytes: number; blocks: number } {

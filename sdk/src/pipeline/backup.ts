@@ -4,16 +4,18 @@ import type { Codec } from '../contracts/codec.ts'
 import type { Context } from '../contracts/context.ts'
 import type { Engine, Source, TreeSource } from '../contracts/engine.ts'
 import { displayPath } from '../contracts/entry.ts'
-import { Failure, isFailure } from '../contracts/failures.ts'
+import { Failure, isFailure, throwIfAborted } from '../contracts/failures.ts'
 import { checkOptions } from '../contracts/options.ts'
 import { StoredChain } from '../repository/chain.ts'
 import { chooseParent, type LevelPolicy } from '../repository/levels.ts'
 import { type CodecUse, encodeManifest, type Manifest } from '../repository/manifest.ts'
 import { type BackupName, manifestKey } from '../repository/names.ts'
+import type { BlockAddress } from '../repository/root.ts'
 import type { Repository } from '../repository/repository.ts'
 import { BackupWriter } from './backup-writer.ts'
 import { Coders, defaultWorkers } from './coders.ts'
 import { EngineThread } from './engine-host.ts'
+import type { TreeSize } from './engine-messages.ts'
 import { Meter } from './meter.ts'
 import { readPages } from './page-source.ts'
 
@@ -102,30 +104,34 @@ export async function backup(request: BackupRequest, context: Context): Promise<
     signal,
     (bytes) => meter.transferred(bytes),
   )
-  const tree = await thread.run(
-    {
-      options: request.engineOptions ?? {},
-      job: { verb: 'backup', source: source as TreeSource, level, previous: parent !== undefined },
-      blockSize,
-      blocks: request.queueSize ?? backupDefaults.queueSize,
-    },
-    {
-      block: (bytes) => writer.block(bytes),
-      page: (page) => writer.page(page),
-      more: readPages(parent?.stored, (page) => {
-        const path = displayPath(page.directory) || '.'
-        meter.warn({
-          kind: 'metadata',
-          path,
-          message: "Part of the parent's index is damaged; stored anew from here.",
-        })
-      }),
-      warning: (warning) => meter.warn(warning),
-      count: (entries, bytes) => meter.count(entries, bytes),
-    },
-    signal,
-  )
-  const root = await writer.end()
+  let tree: TreeSize
+  let root: BlockAddress
+  try {
+    tree = await thread.run(
+      {
+        options: request.engineOptions ?? {},
+        job: { verb: 'backup', source: source as TreeSource, level, previous: parent !== undefined },
+        blockSize,
+        blocks: request.queueSize ?? backupDefaults.queueSize,
+      },
+      {
+        block: (bytes) => writer.block(bytes),
+        page: (page) => writer.page(page),
+        more: readPages(parent?.stored, (page) => {
+          const path = displayPath(page.directory) || '.'
+          meter.warn({ kind: 'metadata', path, message: "Part of the parent's index is damaged; stored anew from here." })
+        }),
+        warning: (warning) => meter.warn(warning),
+        count: (entries, bytes) => meter.count(entries, bytes),
+      },
+      signal,
+    )
+    root = await writer.end()
+    throwIfAborted(signal)
+  } catch (error) {
+    await writer.discard()
+    throw error
+  }
   const manifest: Manifest = {
     format: 'freezer manifest',
     version: 1,
@@ -150,7 +156,6 @@ export async function backup(request: BackupRequest, context: Context): Promise<
     root: { ...root, digest: Buffer.from(root.digest).toString('hex') },
   }
   const storedAs = manifestKey(repository.groups(host, name)[0], { id, chain, level, time })
-  signal.throwIfAborted()
   const text = encodeManifest(manifest, storedAs, key)
   await repository.storage.put(storedAs, [text], signal)
   meter.end()

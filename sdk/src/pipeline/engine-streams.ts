@@ -1,7 +1,7 @@
 /** The streams that an engine sees, on its thread: bytes and pages come and go by messages to the host. */
 import type { ArchiveReader, ArchiveWriter } from '../contracts/engine.ts'
 import type { Entry, EntryReader } from '../contracts/entry.ts'
-import { type Failure, fromRecord } from '../contracts/failures.ts'
+import { asFailure, type Failure, fromRecord } from '../contracts/failures.ts'
 import { release } from '../contracts/memory.ts'
 import { PageReader } from '../repository/entries.ts'
 import type { FromEngine, SentBlock } from './engine-messages.ts'
@@ -145,8 +145,12 @@ export class ThreadEntryReader implements EntryReader {
   }
 
   arrived(bytes: Uint8Array | undefined): void {
-    this.#pages.push(bytes === undefined ? undefined : this.#read(bytes))
-    this.#waiting?.resolve()
+    try {
+      this.#pages.push(bytes === undefined ? undefined : this.#read(bytes))
+      this.#waiting?.resolve()
+    } catch (error) {
+      this.fail(asFailure(error))
+    }
   }
 
   fail(failure: Failure): void {

@@ -8,7 +8,7 @@ const ahead = 4
 
 /**
  * A function that gives the next page at each call, undefined after the last. A page that is damaged is told to `lost`
- * and passed over: what else there is can still be had.
+ * and, unless that throws, passed over: what else there is can still be had.
  */
 export function readPages(
   chain: StoredChain | undefined,

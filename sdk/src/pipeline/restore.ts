@@ -91,6 +91,11 @@ export async function restore(request: RestoreRequest, context: Context): Promis
     },
     {
       more: readPages(chain, (page) => {
+        if (target.remove) {
+          throw new Failure('damaged', 'Part of the index is damaged, so nobody can say what is not in the backup.', {
+            remedy: 'Restore without removing anything (--delete).',
+          })
+        }
         lostPages++
         const path = displayPath(page.directory === '' ? page.name : `${page.directory}/${page.name}`)
         const message =

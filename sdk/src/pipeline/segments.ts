@@ -5,9 +5,12 @@ import { type StreamName, segmentKey } from '../repository/names.ts'
 import type { BlockAddress } from '../repository/root.ts'
 import type { Encoded } from './coders.ts'
 
+/** Segments on their way to the storage at a time: one may wait for its disk while the next is being sent. */
+const putsAtOnce = 2
+
 /**
  * Collects blocks into a segment until the next one would make it larger than `limit`, and puts it while the next is
- * being filled: at most two segments are in memory.
+ * being filled: at most `putsAtOnce` segments and the one being filled are in memory.
  */
 export class SegmentWriter {
   readonly #storage: Storage
@@ -18,7 +21,8 @@ export class SegmentWriter {
   readonly #onStored: (bytes: number) => void
   #chunks: Uint8Array[] = []
   #length = 0
-  #putting: Promise<void> = Promise.resolve()
+  /** The puts under way, the oldest first. */
+  #putting: Promise<void>[] = []
   /** Segments begun, bytes stored. */
   count = 0
   stored = 0
@@ -39,7 +43,7 @@ export class SegmentWriter {
     this.#onStored = onStored
   }
 
-  /** Appends a block and says where it lies; waits while two segments are full. Calls must not overlap. */
+  /** Appends a block and says where it lies; waits while too many segments are full. Calls must not overlap. */
   async append({ bytes, digest }: Encoded, number: number, size: number): Promise<BlockAddress> {
     if (this.#length > 0 && this.#length + bytes.length > this.#limit) await this.#put()
     if (this.#length === 0) this.count++
@@ -53,7 +57,15 @@ export class SegmentWriter {
   /** Puts what is left; every block is durable when this returns. */
   async end(): Promise<void> {
     if (this.#length > 0) await this.#put()
-    await this.#putting
+    await Promise.all(this.#putting)
+  }
+
+  /** Removes what was put, for a backup that is not going to be. Never fails: what stays is garbage. */
+  async discard(signal: AbortSignal): Promise<void> {
+    await Promise.allSettled(this.#putting)
+    for (let segment = 0; segment < this.count; segment++) {
+      await this.#storage.remove(segmentKey(this.#id, this.#stream, segment), signal).catch(() => {})
+    }
   }
 
   async #put(): Promise<void> {
@@ -62,12 +74,13 @@ export class SegmentWriter {
     const key = segmentKey(this.#id, this.#stream, this.count - 1)
     this.#chunks = []
     this.#length = 0
-    await this.#putting
-    this.#putting = this.#storage.put(key, chunks, this.#signal).then(() => {
+    while (this.#putting.length >= putsAtOnce) await this.#putting.shift()
+    const putting = this.#storage.put(key, chunks, this.#signal).then(() => {
       for (const chunk of chunks) release(chunk)
       this.#onStored(length)
     })
-    // The rejection is met by the next call; until then it must not count as unhandled.
-    this.#putting.catch(() => {})
+    // The rejection is met by a later call; until then it must not count as unhandled.
+    putting.catch(() => {})
+    this.#putting.push(putting)
   }
 }

@@ -1,0 +1,82 @@
+// Writes docs/reliability.md: each promise, the test behind it, and the counts of its last long proof.
+import { writeFileSync } from 'node:fs'
+import path from 'node:path'
+import { checkout } from '../test/support/program.ts'
+import { readCounts } from '../test/support/counts.ts'
+
+interface Promised {
+  readonly promise: string
+  readonly tests: readonly string[]
+  /** Names of long proofs. */
+  readonly proofs?: readonly string[]
+}
+
+const promises: readonly Promised[] = [
+  {
+    promise: 'A restore brings back every byte and every piece of metadata, of every level, at every date',
+    tests: ['test/round-trip.test.ts', 'plugins/engine-tar/test/contract.test.ts'],
+    proofs: ['random histories'],
+  },
+  {
+    promise: 'GNU tar lists and extracts every level of ours, and ours restores what GNU tar wrote',
+    tests: ['test/standard-tools.test.ts', 'plugins/engine-tar/test/backup.test.ts', 'plugins/engine-tar/test/list.test.ts'],
+  },
+  {
+    promise: 'Killed at any point, the earlier backups restore and the next run works, with nothing to unlock',
+    tests: ['test/crash.test.ts (every storage call)', 'plugins/storage-local/test/local.test.ts'],
+    proofs: ['killed at random instants'],
+  },
+  {
+    promise: 'Damage anywhere is refused or named; no wrong byte is restored; what is not affected is restored',
+    tests: ['test/damage.test.ts', 'sdk/test/pipeline.test.ts'],
+    proofs: ['damage, encrypted', 'damage, plain'],
+  },
+  {
+    promise: 'A forged archive or index changes nothing outside the target and removes nothing inside it',
+    tests: ['plugins/engine-tar/test/hostile.test.ts', 'lib/filesystem/test/target.test.ts'],
+  },
+  {
+    promise: 'Memory does not grow with the number or the size of files',
+    tests: ['plugins/engine-tar/test/hostile.test.ts'],
+    proofs: [
+      'peak memory, 1,000,000 small files',
+      'peak memory, 100,000 small files in one directory',
+      'peak memory, one sparse file of 20 GiB',
+    ],
+  },
+  {
+    promise: 'A passphrase reaches no output, manifest, argument list or environment',
+    tests: ['test/secrets.test.ts', 'core/test/passphrase.test.ts'],
+  },
+  {
+    promise: 'A storage, codec or engine that breaks its contract is caught',
+    tests: ['sdk/test/storage-contract.test.ts', 'sdk/test/codec-contract.test.ts', 'sdk/test/engine-contract.test.ts'],
+  },
+]
+
+const counts = readCounts()
+const lines = [
+  '# What is promised, and how it is shown',
+  '',
+  'Written by `node scripts/reliability.ts`, which `npm run test:long` runs at its end. The tests run with `npm test`; the long',
+  'proofs with `npm run test:long`, and their last counts stand here.',
+]
+for (const { promise, tests, proofs = [] } of promises) {
+  lines.push('', `## ${promise}`, '', `Tests: ${tests.map((test) => `\`${test}\``).join(', ')}`)
+  for (const name of proofs) {
+    const proof = counts[name]
+    lines.push('', `Long proof: ${name}, ${proof === undefined ? 'not yet run' : proof.date}`)
+    if (proof === undefined) continue
+    lines.push('', '| What | Count |', '|---|---:|')
+    for (const [what, count] of Object.entries(proof.counts)) lines.push(`| ${what} | ${count.toLocaleString('en')} |`)
+  }
+}
+lines.push(
+  '',
+  '## What is not shown',
+  '',
+  '- A power cut. That blobs are durable when `put` returns rests on the order of fsyncs, which a test checks, and on the disk.',
+  '- Other machines than Linux on x86-64, and other file systems than ext4 and tmpfs.',
+  '- An attacker who can write to the storage can remove backups or bring an older state back; nothing in a container tells.',
+)
+writeFileSync(path.join(checkout, 'docs', 'reliability.md'), `${lines.join('\n')}\n`)
