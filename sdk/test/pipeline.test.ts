@@ -283,7 +283,10 @@ describe('damage', () => {
     const directory = path.join(scratch, `kept-${targets++}`)
     fs.cpSync(tree, directory, { recursive: true })
     for (const [key, blob] of storage.blobs) if (key.includes('/index.')) blob[100] = (blob[100] ?? 0) ^ 1
-    await assert.rejects(bring(storage, { target: { path: directory, overwrite: true, remove: true } }), code('damaged'))
+    await assert.rejects(
+      bring(storage, { target: { path: directory, overwrite: true, remove: true } }),
+      code('damaged'),
+    )
     assert.deepEqual(contents(directory), contents(tree))
   })
 
@@ -369,7 +372,9 @@ describe('abort and failure', () => {
       run(slow, { context, request: { segmentSize: 2_000_000 } }),
       (e) => isFailure(e) && e.code === 'interrupted',
     )
-    const left = [...storage.blobs.keys()].filter((k) => k.startsWith('manifests/') || k.startsWith('segments/'))
+    const left = [...storage.blobs.keys()].filter(
+      (k) => k.startsWith('manifests/') || k.startsWith('segments/'),
+    )
     assert.deepEqual(left, [], 'a run that ends by itself leaves nothing behind')
   })
 

@@ -19,7 +19,11 @@ export interface BlockFacts {
 
 /** A codec at work, on one thread. */
 export interface Coder {
-  /** The encoded block. `block` is not kept and not changed; the result may be `block` itself. */
+  /**
+   * The encoded block. `block` is not kept and not changed; the result may be `block` itself. Its memory may be shared
+   * with other threads (a view of a `SharedArrayBuffer`), which leave it alone meanwhile: `node:zlib` and `node:crypto`
+   * take that, TextDecoder and WebCrypto want a copy.
+   */
   encode(block: Uint8Array, facts: BlockFacts): Uint8Array
   /**
    * The block that was encoded, never more than `limit` bytes, whatever the input claims.

@@ -10,8 +10,8 @@ import { StoredChain } from '../repository/chain.ts'
 import { chooseParent, type LevelPolicy } from '../repository/levels.ts'
 import { type CodecUse, encodeManifest, type Manifest } from '../repository/manifest.ts'
 import { type BackupName, manifestKey } from '../repository/names.ts'
-import type { BlockAddress } from '../repository/root.ts'
 import type { Repository } from '../repository/repository.ts'
+import type { BlockAddress } from '../repository/root.ts'
 import { BackupWriter } from './backup-writer.ts'
 import { Coders, defaultWorkers } from './coders.ts'
 import { EngineThread } from './engine-host.ts'
@@ -119,7 +119,11 @@ export async function backup(request: BackupRequest, context: Context): Promise<
         page: (page) => writer.page(page),
         more: readPages(parent?.stored, (page) => {
           const path = displayPath(page.directory) || '.'
-          meter.warn({ kind: 'metadata', path, message: "Part of the parent's index is damaged; stored anew from here." })
+          meter.warn({
+            kind: 'metadata',
+            path,
+            message: "Part of the parent's index is damaged; stored anew from here.",
+          })
         }),
         warning: (warning) => meter.warn(warning),
         count: (entries, bytes) => meter.count(entries, bytes),

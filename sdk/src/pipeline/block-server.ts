@@ -132,7 +132,8 @@ export class BlockServer {
   }
 
   async #fetchAll(send: Send): Promise<void> {
-    while (this.#planned.length > 0 && this.#ahead < this.#window) {
+    // Several blocks come with one read: it waits until half of the window is free.
+    while (this.#planned.length > 0 && this.#ahead <= this.#window / 2) {
       const run = this.#takeRun()
       this.#ahead += run.length
       this.#fetching.push(...run)

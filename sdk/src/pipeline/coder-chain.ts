@@ -67,31 +67,20 @@ export async function openCodec(
 }
 
 export function runJob(chain: readonly OpenedCodec[], job: CoderJob): CoderDone {
-  const bytes = unshared(job.bytes)
-  const done = job.verb === 'encode' ? encode(chain, bytes, job) : decode(chain, bytes, job)
-  if (bytes === job.bytes) release(bytes)
+  const done = job.verb === 'encode' ? encode(chain, job) : decode(chain, job)
+  release(job.bytes)
   return done
 }
 
-let scratch = new Uint8Array(0)
-
-/** Shared memory copied into memory of this thread: not everything that a codec may call takes the former. */
-function unshared(bytes: Uint8Array): Uint8Array {
-  if (bytes.buffer instanceof ArrayBuffer) return bytes
-  if (scratch.length < bytes.length) scratch = new Uint8Array(bytes.length)
-  scratch.set(bytes)
-  return scratch.subarray(0, bytes.length)
-}
-
-function encode(chain: readonly OpenedCodec[], bytes: Uint8Array, { facts }: CoderJob): CoderDone {
+function encode(chain: readonly OpenedCodec[], { bytes, facts }: CoderJob): CoderDone {
   let block: Uint8Array = bytes
   for (const { coder } of chain) block = replace(block, coder.encode(block, facts), bytes)
   const sum = digest(block)
   return { bytes: own(block, bytes), digest: sum }
 }
 
-function decode(chain: readonly OpenedCodec[], bytes: Uint8Array, job: CoderJob): CoderDone {
-  const { facts, size } = job
+function decode(chain: readonly OpenedCodec[], job: CoderJob): CoderDone {
+  const { bytes, facts, size } = job
   if (job.digest !== undefined && !digest(bytes).equals(job.digest)) {
     throw new Failure('damaged', 'A stored block is not what was stored.')
   }

@@ -45,7 +45,7 @@ export interface RestoreResult {
 }
 
 /** Decoded blocks sent ahead of the engine. */
-const window = 6
+const window = 14
 const blockSize = 2 ** 20
 
 /**
@@ -92,9 +92,13 @@ export async function restore(request: RestoreRequest, context: Context): Promis
     {
       more: readPages(chain, (page) => {
         if (target.remove) {
-          throw new Failure('damaged', 'Part of the index is damaged, so nobody can say what is not in the backup.', {
-            remedy: 'Restore without removing anything (--delete).',
-          })
+          throw new Failure(
+            'damaged',
+            'Part of the index is damaged, so nobody can say what is not in the backup.',
+            {
+              remedy: 'Restore without removing anything (--delete).',
+            },
+          )
         }
         lostPages++
         const path = displayPath(page.directory === '' ? page.name : `${page.directory}/${page.name}`)
