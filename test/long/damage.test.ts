@@ -9,7 +9,7 @@ import { removeTree, seeded } from '../support/tree.ts'
 const scratch = scratchDirectory('long-damage')
 after(() => removeTree(scratch.path))
 
-const flips = 1_200
+const flips = 600
 
 for (const encrypted of [true, false]) {
   const how = encrypted ? 'encrypted' : 'plain'

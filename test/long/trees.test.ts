@@ -18,7 +18,7 @@ import {
 const scratch = scratchDirectory('long-trees')
 after(() => removeTree(scratch.path))
 
-const histories = 60
+const histories = 25
 const levels = 6
 
 test('random histories', async () => {
