@@ -1,8 +1,8 @@
 // Writes docs/reliability.md: each promise, the test behind it, and the counts of its last long proof.
 import { writeFileSync } from 'node:fs'
 import path from 'node:path'
-import { checkout } from '../test/support/program.ts'
 import { readCounts } from '../test/support/counts.ts'
+import { checkout } from '../test/support/program.ts'
 
 interface Promised {
   readonly promise: string
@@ -19,15 +19,21 @@ const promises: readonly Promised[] = [
   },
   {
     promise: 'GNU tar lists and extracts every level of ours, and ours restores what GNU tar wrote',
-    tests: ['test/standard-tools.test.ts', 'plugins/engine-tar/test/backup.test.ts', 'plugins/engine-tar/test/list.test.ts'],
+    tests: [
+      'test/standard-tools.test.ts',
+      'plugins/engine-tar/test/backup.test.ts',
+      'plugins/engine-tar/test/list.test.ts',
+    ],
   },
   {
-    promise: 'Killed at any point, the earlier backups restore and the next run works, with nothing to unlock',
+    promise:
+      'Killed at any point, the earlier backups restore and the next run works, with nothing to unlock',
     tests: ['test/crash.test.ts (every storage call)', 'plugins/storage-local/test/local.test.ts'],
     proofs: ['killed at random instants'],
   },
   {
-    promise: 'Damage anywhere is refused or named; no wrong byte is restored; what is not affected is restored',
+    promise:
+      'Damage anywhere is refused or named; no wrong byte is restored; what is not affected is restored',
     tests: ['test/damage.test.ts', 'sdk/test/pipeline.test.ts'],
     proofs: ['damage, encrypted', 'damage, plain'],
   },
@@ -50,7 +56,11 @@ const promises: readonly Promised[] = [
   },
   {
     promise: 'A storage, codec or engine that breaks its contract is caught',
-    tests: ['sdk/test/storage-contract.test.ts', 'sdk/test/codec-contract.test.ts', 'sdk/test/engine-contract.test.ts'],
+    tests: [
+      'sdk/test/storage-contract.test.ts',
+      'sdk/test/codec-contract.test.ts',
+      'sdk/test/engine-contract.test.ts',
+    ],
   },
 ]
 
@@ -68,7 +78,8 @@ for (const { promise, tests, proofs = [] } of promises) {
     lines.push('', `Long proof: ${name}, ${proof === undefined ? 'not yet run' : proof.date}`)
     if (proof === undefined) continue
     lines.push('', '| What | Count |', '|---|---:|')
-    for (const [what, count] of Object.entries(proof.counts)) lines.push(`| ${what} | ${count.toLocaleString('en')} |`)
+    for (const [what, count] of Object.entries(proof.counts))
+      lines.push(`| ${what} | ${count.toLocaleString('en')} |`)
   }
 }
 lines.push(

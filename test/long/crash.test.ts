@@ -20,7 +20,11 @@ test('killed at random instants', async () => {
   const source = path.join(scratch.path, 'source')
   fs.mkdirSync(source)
   makeTree(source, seeded(8), 40)
-  const noise = (): void => fs.writeFileSync(path.join(source, 'noise'), randomBytes(30_000_000))
+  const noise = (): void => {
+    // A change of the tree may have put something else in its place.
+    fs.rmSync(path.join(source, 'noise'), { recursive: true, force: true })
+    fs.writeFileSync(path.join(source, 'noise'), randomBytes(30_000_000))
+  }
   noise()
   const victim = new Victim(scratch.path, source)
   const begun = performance.now()
