@@ -33,9 +33,13 @@ export function backupOutcome(results: readonly BackupResult[]): Outcome {
     ),
     failure:
       unread > 0
-        ? new Failure('incomplete', `${count(unread)} of the entries could not be read and are not in this backup.`, {
-            remedy: 'Each was named above.',
-          })
+        ? new Failure(
+            'incomplete',
+            `${count(unread)} of the entries could not be read and are not in this backup.`,
+            {
+              remedy: 'Each was named above.',
+            },
+          )
         : changed > 0
           ? new Failure('changed', `${count(changed)} of the entries changed while they were read.`, {
               remedy: 'Each was named above; back up from a snapshot, or while nothing writes to them.',

@@ -150,7 +150,11 @@ class Walk {
     const path = join(parent.path, name)
     if (path.length > longestPath) {
       parent.stale = true
-      this.#output.warn('unread', path.slice(0, 200), 'The path is too long; what is in it is not in this backup.')
+      this.#output.warn(
+        'unread',
+        path.slice(0, 200),
+        'The path is too long; what is in it is not in this backup.',
+      )
       return
     }
     let fd: number
