@@ -4,6 +4,7 @@ import fs from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import { after, before, beforeEach, describe, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import {
   type BackupRequest,
   type BackupResult,
@@ -20,6 +21,7 @@ import {
   type Warning,
 } from '@freezer/sdk'
 import { memoryStorage } from '@freezer/sdk/testing'
+import { EngineThread } from '../dist/src/pipeline/engine-host.js'
 import { plainEngine } from './support/plain-engine.ts'
 import { toyCodecs } from './support/toy-codecs.ts'
 
@@ -356,6 +358,37 @@ describe('keys', () => {
 })
 
 describe('abort and failure', () => {
+  test('a handler that fails after the engine was done fails the run', async () => {
+    write('small', 'content')
+    await using thread = new EngineThread(plainEngine)
+    const source = {
+      kind: 'tree',
+      path: tree,
+      exclude: [],
+      oneFileSystem: false,
+      dereference: 'none',
+    } as const
+    const running = thread.run(
+      {
+        options: {},
+        job: { verb: 'backup', source, level: 0, previous: false },
+        blockSize: 65536,
+        blocks: 2,
+      },
+      {
+        block: async () => {
+          await sleep(300)
+          throw new Error('too late')
+        },
+        page: async () => {},
+        warning: () => {},
+        count: () => {},
+      },
+      quietContext().signal,
+    )
+    await assert.rejects(running, /too late/)
+  })
+
   test('an abort stops the run and leaves no backup', async () => {
     const storage = memoryStorage()
     write('noise', randomBytes(20_000_000))

@@ -5,7 +5,7 @@ import type { Context } from '../contracts/context.ts'
 import type { Engine, Source, TreeSource } from '../contracts/engine.ts'
 import { displayPath } from '../contracts/entry.ts'
 import { Failure, isFailure, throwIfAborted } from '../contracts/failures.ts'
-import { checkOptions } from '../contracts/options.ts'
+import { checkOptions, type OptionDeclarations } from '../contracts/options.ts'
 import { StoredChain } from '../repository/chain.ts'
 import { chooseParent, type LevelPolicy } from '../repository/levels.ts'
 import { type CodecUse, encodeManifest, type Manifest } from '../repository/manifest.ts'
@@ -148,7 +148,7 @@ export async function backup(request: BackupRequest, context: Context): Promise<
     time: new Date(time).toISOString(),
     completed: new Date(context.now()).toISOString(),
     mode: request.mode,
-    engine: { name: engine.name, options: request.engineOptions ?? {} },
+    engine: { name: engine.name, options: withoutSecrets(engine.options, request.engineOptions ?? {}) },
     codecs,
     ...(key === undefined ? {} : { key: key.fingerprint }),
     tree,
@@ -185,13 +185,16 @@ export async function backup(request: BackupRequest, context: Context): Promise<
 function codecUses(request: BackupRequest): CodecUse[] {
   return [request.compression, request.encryption]
     .filter((choice) => choice !== undefined)
-    .map(({ codec, options }) => {
-      const checked = Object.entries(checkOptions(codec.options, options))
-      return {
-        name: codec.name,
-        options: Object.fromEntries(checked.filter(([name]) => codec.options[name]?.secret !== true)),
-      }
-    })
+    .map(({ codec, options }) => ({ name: codec.name, options: withoutSecrets(codec.options, options) }))
+}
+
+/** Checked options as a manifest keeps them. */
+function withoutSecrets(
+  declarations: OptionDeclarations,
+  options: Readonly<Record<string, unknown>>,
+): Record<string, unknown> {
+  const checked = Object.entries(checkOptions(declarations, options))
+  return Object.fromEntries(checked.filter(([name]) => declarations[name]?.secret !== true))
 }
 
 /** The backup that this one builds on, with its index open; undefined for a new chain. */

@@ -65,6 +65,7 @@ export class EngineThread implements AsyncDisposable {
     const worker = this.#worker
     const result = Promise.withResolvers<TreeSize>()
     const running = new Set<Promise<unknown>>()
+    const failures: unknown[] = []
     let stopping = false
 
     const stop = (error: unknown): void => {
@@ -81,7 +82,11 @@ export class EngineThread implements AsyncDisposable {
     }
     const serve = (work: Promise<unknown> | undefined): void => {
       if (work === undefined) throw new Error('The engine asked for what this run does not serve.')
-      const watched = work.catch(stop).finally(() => running.delete(watched))
+      const failed = (error: unknown): void => {
+        failures.push(error)
+        stop(error)
+      }
+      const watched = work.catch(failed).finally(() => running.delete(watched))
       running.add(watched)
     }
     const take = (message: FromEngine): void => {
@@ -122,10 +127,11 @@ export class EngineThread implements AsyncDisposable {
     signal.addEventListener('abort', onAbort, { once: true })
     send({ type: 'task', task })
     try {
-      await result.promise
+      const tree = await result.promise
       while (running.size > 0) await Promise.all(running)
-      // A handler may have failed after the engine was done.
-      return await result.promise
+      // The engine was done, but what it handed over was not all taken.
+      if (failures.length > 0) throw failures[0]
+      return tree
     } finally {
       signal.removeEventListener('abort', onAbort)
       stopping = true
