@@ -4,7 +4,9 @@
  */
 import type { Context } from './contracts/context.ts'
 import type { BackupRequest, BackupResult } from './pipeline/backup.ts'
+import type { OpenBackup } from './pipeline/open-backup.ts'
 import type { RestoreRequest, RestoreResult } from './pipeline/restore.ts'
+import type { BackupReference, ChosenBackup } from './repository/choose.ts'
 import type { BackupFilter, BackupSummary, ContainerInfo, DamagedBackup } from './repository/listing.ts'
 import type { Repository, RepositoryAccess } from './repository/repository.ts'
 
@@ -47,4 +49,27 @@ export async function* listBackups(
 /** Sums up a container. */
 export async function describeContainer(repository: Repository, signal: AbortSignal): Promise<ContainerInfo> {
   return (await import('./repository/listing.ts')).describeContainer(repository, signal)
+}
+
+/**
+ * The backup that `reference` names among those of `filter`.
+ * @throws Failure `not-found`, `usage` for an id that several backups begin with, `damaged`
+ */
+export async function chooseBackup(
+  repository: Repository,
+  reference: BackupReference,
+  filter: BackupFilter,
+  signal: AbortSignal,
+): Promise<ChosenBackup> {
+  return (await import('./repository/choose.ts')).chooseBackup(repository, reference, filter, signal)
+}
+
+/** Opens a backup to look inside: reading its index costs the pages that are asked for, not the backup. */
+export async function openBackup(
+  repository: Repository,
+  reference: BackupReference,
+  filter: BackupFilter,
+  signal: AbortSignal,
+): Promise<OpenBackup> {
+  return (await import('./pipeline/open-backup.ts')).openBackup(repository, reference, filter, signal)
 }

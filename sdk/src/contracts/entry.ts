@@ -71,6 +71,13 @@ export function compareDirectories(a: string, b: string): number {
 
 const slash = 0x2f
 
+/** Whether `path` lies below `directory`. */
+export function isWithin(path: string, directory: string): boolean {
+  return directory === ''
+    ? path !== ''
+    : path.length > directory.length && path[directory.length] === '/' && path.startsWith(directory)
+}
+
 /** A byte string as text for people; what is not UTF-8 shows as U+FFFD. */
 export function displayPath(bytes: string): string {
   return Buffer.from(bytes, 'latin1').toString('utf8')

@@ -3,7 +3,7 @@ import type { ArchiveReader, ArchiveWriter } from '../contracts/engine.ts'
 import type { Entry, EntryReader } from '../contracts/entry.ts'
 import { asFailure, type Failure, fromRecord } from '../contracts/failures.ts'
 import { release } from '../contracts/memory.ts'
-import { PageReader } from '../repository/entries.ts'
+import { readEntries } from '../repository/entries.ts'
 import type { FromEngine, SentBlock } from './engine-messages.ts'
 
 type Post = (message: FromEngine, transfer?: readonly ArrayBuffer[]) => void
@@ -159,9 +159,7 @@ export class ThreadEntryReader implements EntryReader {
   }
 
   #read(bytes: Uint8Array): Entry[] {
-    const reader = new PageReader(bytes)
-    const entries: Entry[] = []
-    for (let entry = reader.next(); entry !== undefined; entry = reader.next()) entries.push(entry)
+    const entries = readEntries(bytes)
     if (this.#plan) {
       const places = new Float64Array(entries.length * 3)
       entries.forEach(({ place }, i) => places.set([place.level, place.offset, place.length], i * 3))

@@ -3,13 +3,13 @@ import type { Context } from '../contracts/context.ts'
 import type { Engine, Target } from '../contracts/engine.ts'
 import { displayPath } from '../contracts/entry.ts'
 import { Failure } from '../contracts/failures.ts'
-import { StoredChain } from '../repository/chain.ts'
-import type { CodecUse, Manifest } from '../repository/manifest.ts'
+import type { Manifest } from '../repository/manifest.ts'
 import type { Repository } from '../repository/repository.ts'
 import { BlockServer } from './block-server.ts'
 import { Coders, defaultWorkers } from './coders.ts'
 import { EngineThread } from './engine-host.ts'
 import { Meter } from './meter.ts'
+import { openChainOf } from './open-backup.ts'
 import { readPages } from './page-source.ts'
 
 export interface RestoreRequest {
@@ -72,9 +72,7 @@ export async function restore(request: RestoreRequest, context: Context): Promis
   }
   await using thread = early ?? new EngineThread(engine)
   await using coders = new Coders(request.workers ?? defaultWorkers())
-  const key = repository.keyOf(manifest)
-  const codecs = (id: string, uses: readonly CodecUse[]) => coders.chain(repository.coderSetup(id, uses, key))
-  const chain = await StoredChain.open(repository.storage, manifest, codecs, signal)
+  const chain = await openChainOf(repository, manifest, coders, signal)
   const target = await request.target(manifest)
   if (target.kind !== 'tree')
     throw new Failure('plugin', 'This version restores trees of files, not streams.')

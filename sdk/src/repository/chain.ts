@@ -7,6 +7,7 @@ import type { CoderChain } from '../pipeline/coders.ts'
 import { pageLimit } from './entries.ts'
 import type { CodecUse, Manifest } from './manifest.ts'
 import { type StreamName, segmentKey } from './names.ts'
+import { lastAtMost } from './order.ts'
 import {
   type ArchiveBlock,
   type BlockAddress,
@@ -61,14 +62,14 @@ export class StoredLevel {
    */
   async blockAt(offset: number): Promise<ArchiveBlock | undefined> {
     const { table } = await this.root()
-    const page = lastAtMost(table, (part) => part.firstOffset, offset)
+    const page = lastAtMost(table, (part) => part.firstOffset - offset)
     const address = table[page]
     if (address === undefined) return undefined
     if (this.#table?.page !== page) {
       this.#table = { page, blocks: this.readBlock('index', address, pageLimit).then(decodeTablePage) }
     }
     const blocks = await this.#table.blocks
-    const block = blocks[lastAtMost(blocks, (b) => b.start, offset)]
+    const block = blocks[lastAtMost(blocks, (b) => b.start - offset)]
     return block !== undefined && offset < block.start + block.size ? block : undefined
   }
 
@@ -212,17 +213,4 @@ function damagedBlock(id: string, stream: StreamName, address: BlockAddress, cau
       offset: address.offset,
     },
   })
-}
-
-/** Index of the last item whose `value` is at most `wanted`, -1 for none; values ascend. */
-function lastAtMost<T>(items: readonly T[], value: (item: T) => number, wanted: number): number {
-  let low = 0
-  let high = items.length
-  while (low < high) {
-    const middle = (low + high) >>> 1
-    const item = items[middle]
-    if (item !== undefined && value(item) <= wanted) low = middle + 1
-    else high = middle
-  }
-  return low - 1
 }

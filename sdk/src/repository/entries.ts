@@ -163,6 +163,14 @@ export class PageReader {
   }
 }
 
+/** The entries of a page. @throws Failure `damaged`, `hostile` */
+export function readEntries(bytes: Uint8Array): Entry[] {
+  const reader = new PageReader(bytes)
+  const entries: Entry[] = []
+  for (let entry = reader.next(); entry !== undefined; entry = reader.next()) entries.push(entry)
+  return entries
+}
+
 /** @throws Failure `hostile` for a path that could lead outside the tree */
 function checkNames(entry: Entry): void {
   const path = entryPath(entry)

@@ -1,0 +1,46 @@
+/** A backup opened for reading: its manifest, its chain, its index. */
+import { StoredChain } from '../repository/chain.ts'
+import { type BackupReference, type ChosenBackup, chooseBackup } from '../repository/choose.ts'
+import type { BackupFilter } from '../repository/listing.ts'
+import type { CodecUse, Manifest } from '../repository/manifest.ts'
+import type { Repository } from '../repository/repository.ts'
+import { TreeIndex } from '../repository/tree-index.ts'
+import { Coders, defaultWorkers } from './coders.ts'
+
+export interface OpenBackup extends ChosenBackup, AsyncDisposable {
+  readonly chain: StoredChain
+  readonly index: TreeIndex
+}
+
+/** @throws Failure `not-found`, `usage`, `damaged` when it cannot be opened at all */
+export async function openBackup(
+  repository: Repository,
+  reference: BackupReference,
+  filter: BackupFilter,
+  signal: AbortSignal,
+): Promise<OpenBackup> {
+  const { name, manifest } = await chooseBackup(repository, reference, filter, signal)
+  await using stack = new AsyncDisposableStack()
+  const coders = stack.use(new Coders(defaultWorkers()))
+  const chain = await openChainOf(repository, manifest, coders, signal)
+  const opened = stack.move()
+  return {
+    name,
+    manifest,
+    chain,
+    index: new TreeIndex(chain),
+    [Symbol.asyncDispose]: () => opened.disposeAsync(),
+  }
+}
+
+/** The chain of a backup, decoded by `coders`. @throws Failure `damaged` */
+export function openChainOf(
+  repository: Repository,
+  manifest: Manifest,
+  coders: Coders,
+  signal: AbortSignal,
+): Promise<StoredChain> {
+  const key = repository.keyOf(manifest)
+  const codecs = (id: string, uses: readonly CodecUse[]) => coders.chain(repository.coderSetup(id, uses, key))
+  return StoredChain.open(repository.storage, manifest, codecs, signal)
+}
