@@ -146,7 +146,7 @@ suite('a backup', () => {
     const list = await freezer(['list', '--container', away])
     assert.match(
       list.stdout,
-      /^NAME +HOST +LEVEL +TIME +SIZE +STORED +ENGINE +CODECS\nname +here +0 .*\nname +here +1 /,
+      /^ID +NAME +HOST +LEVEL +TIME +SIZE +STORED +ENGINE +CODECS\n[0-9a-f]{8} +name +here +0 .*\n[0-9a-f]{8} +name +here +1 /,
     )
     const json = JSON.parse((await freezer(['list', '--container', away, '--json'])).stdout)
     assert.deepEqual(
@@ -294,7 +294,7 @@ suite('plugins', () => {
     )
     const { status, stdout, stderr } = await freezer(['list', ...target], { FREEZER_DATA_DIR: data })
     assert.equal(status, 0)
-    assert.match(stdout, /^NAME/)
+    assert.match(stdout, /^ID +NAME/)
     assert.match(stderr, /^warn: .*broken was refused/m)
     assert.match(stderr, /^warn: gone was refused: .*Install gone anew/m)
   })

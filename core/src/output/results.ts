@@ -75,7 +75,9 @@ export function restoreOutcome(result: RestoreResult, destination: string): Outc
 export function listOutcome(found: readonly (BackupSummary | DamagedBackup)[]): Outcome {
   const backups = found.filter((one): one is BackupSummary => !('failure' in one))
   const damaged = found.filter((one): one is DamagedBackup => 'failure' in one)
+  const shown = shortestId(backups.map((backup) => backup.id))
   const rows = backups.map((backup) => [
+    backup.id.slice(0, shown),
     backup.name,
     backup.host,
     String(backup.level),
@@ -86,6 +88,7 @@ export function listOutcome(found: readonly (BackupSummary | DamagedBackup)[]): 
     backup.codecs.join(', ') || 'none',
   ])
   const columns = [
+    { title: 'ID' },
     { title: 'NAME' },
     { title: 'HOST' },
     { title: 'LEVEL', align: 'right' },
@@ -103,6 +106,13 @@ export function listOutcome(found: readonly (BackupSummary | DamagedBackup)[]): 
     ],
     failure: damagedManifests(damaged.length),
   }
+}
+
+/** So many characters tell all `ids` apart, 8 at least. */
+function shortestId(ids: readonly string[]): number {
+  let length = 8
+  while (length < 32 && new Set(ids.map((id) => id.slice(0, length))).size < ids.length) length++
+  return length
 }
 
 export function infoOutcome(info: ContainerInfo): Outcome {
