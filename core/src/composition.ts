@@ -6,6 +6,7 @@
 import 'reflect-metadata/lite'
 import type { Codec, Context, OptionDeclarations, Repository, Storage } from '@freezer/sdk'
 import { openRepository } from '@freezer/sdk'
+import { Bandwidth, retryDefaults, retrying, throttled } from '@freezer/sdk/storages'
 import type { DependencyContainer, FactoryFunction, InjectionToken } from 'tsyringe'
 import { instancePerContainerCachingFactory, container as root } from 'tsyringe'
 import { openDiscarding } from './dry-run.ts'
@@ -56,11 +57,11 @@ provide(tokens.storage, async (run) => {
   const { options, provider } = run.resolve(tokens.invocation)
   const { create, dryRun } = run.resolve(tokens.access)
   const driver = provider('storage', options.storage)
-  const open = (access: { create: boolean }) =>
-    driver.provider.open(driver.options, run.resolve(tokens.context), access)
+  const context = run.resolve(tokens.context)
+  const open = (access: { create: boolean }) => driver.provider.open(driver.options, context, access)
   const storage = await (dryRun === true ? openDiscarding(open) : open({ create }))
   run.resolve(tokens.closing).defer(() => storage.close?.())
-  return storage
+  return wrap(storage, options, context)
 })
 
 provide(tokens.repository, async (run) => {
@@ -69,6 +70,16 @@ provide(tokens.repository, async (run) => {
   const { signal } = run.resolve(tokens.context)
   return openRepository({ storage, codecs, passphrase, signal }, run.resolve(tokens.access).create)
 })
+
+/** `storage`, within its bandwidth, and patient. */
+function wrap(storage: Storage, options: AnyInvocation['options'], context: Context): Storage {
+  const { uploadLimit, downloadLimit, retries } = options
+  const paced =
+    uploadLimit === undefined && downloadLimit === undefined
+      ? storage
+      : throttled(storage, new Bandwidth(uploadLimit), new Bandwidth(downloadLimit))
+  return retries === 0 ? paced : retrying(paced, context, { ...retryDefaults, retries })
+}
 
 /** One instance of it a run, made when it is first asked for. */
 function provide<T>(what: InjectionToken<T>, factory: FactoryFunction<T>): void {

@@ -18,6 +18,21 @@ export const containerOptions = {
     value: 'FILE',
     help: 'File whose first line is the passphrase',
   },
+  uploadLimit: {
+    type: 'bytes',
+    min: 1,
+    value: 'BYTES',
+    help: 'Send no more than that a second: 10K, 120M',
+  },
+  downloadLimit: { type: 'bytes', min: 1, value: 'BYTES', help: 'Fetch no more than that a second' },
+  retries: {
+    type: 'integer',
+    default: 7,
+    min: 0,
+    max: 100,
+    value: 'N',
+    help: 'How often a call to a storage that does not answer, or is busy, is tried again',
+  },
 } as const satisfies OptionDeclarations
 
 export type ContainerOptions = OptionDeclarations & typeof containerOptions
