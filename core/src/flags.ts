@@ -1,7 +1,7 @@
 /** Option declarations as flags of oclif, for its parser and for its help. */
 
 import type { OptionDeclaration, OptionDeclarations } from '@freezer/sdk'
-import { Failure, spell } from '@freezer/sdk'
+import { Failure, spell, spellDuration } from '@freezer/sdk'
 import { boolean, string } from '@oclif/core/flags'
 import type { FlagInput } from '@oclif/core/interfaces'
 
@@ -73,14 +73,23 @@ function helpValue(declaration: OptionDeclaration): { helpValue: string } {
   if ('choices' in declaration && declaration.choices !== undefined) {
     return { helpValue: declaration.choices.join('|') }
   }
-  const names = { bytes: 'BYTES', integer: 'N', number: 'N', path: 'PATH', string: 'TEXT', list: 'TEXT' }
+  const names = {
+    bytes: 'BYTES',
+    duration: 'DURATION',
+    integer: 'N',
+    number: 'N',
+    path: 'PATH',
+    string: 'TEXT',
+    list: 'TEXT',
+  }
   return { helpValue: names[declaration.type as keyof typeof names] }
 }
 
 function helpDefault(declaration: OptionDeclaration): { default?: string } {
   const value = declaration.default
   if (value === undefined || declaration.type === 'list') return {}
-  return { default: declaration.type === 'bytes' ? binaryUnits(Number(value)) : String(value) }
+  if (declaration.type === 'bytes') return { default: binaryUnits(Number(value)) }
+  return { default: declaration.type === 'duration' ? spellDuration(Number(value)) : String(value) }
 }
 
 /** 33554432 → `32M`: the shortest form that means the same. */

@@ -1,7 +1,15 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import * as fc from 'fast-check'
-import { checkOptions, declareOptions, type Options, parseBytes, spell } from '../src/contracts/options.ts'
+import {
+  checkOptions,
+  declareOptions,
+  type Options,
+  parseBytes,
+  parseDuration,
+  spell,
+  spellDuration,
+} from '../src/contracts/options.ts'
 
 const declarations = declareOptions({
   container: { type: 'path', required: true, help: 'Where.' },
@@ -15,6 +23,7 @@ const declarations = declareOptions({
   password: { type: 'string', secret: true, choices: ['a', 'b'], help: 'Hush.' },
   pin: { type: 'integer', secret: true, max: 10, help: 'Hush.' },
   quota: { type: 'bytes', secret: true, help: 'Hush.' },
+  maxAge: { type: 'duration', min: 60_000, max: 604_800_000, help: 'How old.' },
 })
 
 function check(values: Record<string, unknown>): Options<typeof declarations> {
@@ -35,6 +44,7 @@ test('fills in defaults, and freezes', () => {
     password: undefined,
     pin: undefined,
     quota: undefined,
+    maxAge: undefined,
   })
   assert.ok(Object.isFrozen(options))
 })
@@ -44,9 +54,10 @@ test('gives values the types that were declared', () => {
   const container: string = options.container
   const method: 'fast' | 'small' = options.method
   const level: number | undefined = options.maxLevel
+  const age: number | undefined = options.maxAge
   // @ts-expect-error -- an option without default may be missing
   const note: string = options.note
-  assert.deepEqual([container, method, level, note], ['/c', 'fast', undefined, undefined])
+  assert.deepEqual([container, method, level, age, note], ['/c', 'fast', undefined, undefined, undefined])
 })
 
 test('converts text as it comes from flags, ini files and the environment', () => {
@@ -57,6 +68,7 @@ test('converts text as it comes from flags, ini files and the environment', () =
     maxLevel: '7',
     ratio: '0.25',
     maxSegmentSize: '120M',
+    maxAge: '26h',
   })
   assert.deepEqual(options.exclude, ['*.o', '*.tmp', 'last'])
   assert.equal(options.method, 'small')
@@ -64,6 +76,7 @@ test('converts text as it comes from flags, ini files and the environment', () =
   assert.equal(options.maxLevel, 7)
   assert.equal(options.ratio, 0.25)
   assert.equal(options.maxSegmentSize, 125_829_120)
+  assert.equal(options.maxAge, 93_600_000)
 })
 
 test('takes typed values as they are, and keeps no list of the caller', () => {
@@ -94,6 +107,9 @@ test('refuses what has the wrong form, and names the option', () => {
     [{ maxSegmentSize: '12Q' }, /--max-segment-size: "12Q" is not a size/],
     [{ maxSegmentSize: '0' }, /out of range: at least 1\./],
     [{ maxSegmentSize: '99999999999T' }, /not a size/],
+    [{ maxAge: '26' }, /--max-age: "26" is not a duration; write one like 90m, 26h, 2d, 1d12h/],
+    [{ maxAge: '59s' }, /--max-age: "59s" is out of range: at least 1m, at most 1w\./],
+    [{ maxAge: '8d' }, /out of range/],
     [{ method: 'slow' }, /--method: "slow" is none of fast, small/],
     [{ note: 5 }, /--note: "5" is not a string/],
     [{ dryRun: 'maybe' }, /--dry-run: "maybe" is not true or false/],
@@ -155,6 +171,51 @@ test('sizes have units of 1024', () => {
   for (const text of ['', '-1', 'K', '1e3', '0x10', '1,5K', '9999999T', 'NaN']) {
     assert.throws(() => parseBytes(text), { code: 'usage' }, text)
   }
+})
+
+test('durations are sums of weeks, days, hours, minutes and seconds, never without a unit', () => {
+  const hour = 3_600_000
+  const durations = {
+    '26h': 26 * hour,
+    '2d': 48 * hour,
+    '90m': 1.5 * hour,
+    '1w': 168 * hour,
+    '1d12h': 36 * hour,
+    ' 1d 12h ': 36 * hour,
+    '1.5d': 36 * hour,
+    '0.25s': 250,
+    '0s': 0,
+  }
+  for (const [text, milliseconds] of Object.entries(durations)) {
+    assert.equal(parseDuration(text), milliseconds, text)
+  }
+  // An M may be months elsewhere: only what cannot be mistaken is taken.
+  for (const text of [
+    '',
+    '26',
+    '-1h',
+    '1M',
+    '1H',
+    'h',
+    '1h2',
+    '1.h',
+    '1e3s',
+    '1d,2h',
+    '9999999999999w',
+    'NaN',
+  ]) {
+    assert.throws(() => parseDuration(text), { code: 'usage' }, text)
+  }
+})
+
+test('any duration survives being written as text', () => {
+  fc.assert(
+    fc.property(fc.integer({ min: 0, max: 2 ** 45 }), (milliseconds) => {
+      assert.equal(parseDuration(spellDuration(milliseconds)), milliseconds)
+    }),
+    { numRuns: 500 },
+  )
+  assert.deepEqual([93_600_000, 172_800_000, 5_400_000, 0].map(spellDuration), ['26h', '2d', '90m', '0s'])
 })
 
 test('any whole number survives being written as text', () => {

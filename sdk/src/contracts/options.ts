@@ -27,9 +27,12 @@ export type OptionDeclaration =
     })
   | (Declared & { readonly type: 'list'; readonly default?: readonly string[] })
   | (Declared & { readonly type: 'boolean'; readonly default?: boolean })
-  /** `integer`: a whole number. `number`: any. `bytes`: a whole number, suffixes K, M, G, T mean powers of 1024. */
+  /**
+   * `integer`: a whole number. `number`: any. `bytes`: a whole number, suffixes K, M, G, T mean powers of 1024.
+   * `duration`: milliseconds, written like 90m, 26h, 1d12h; `default`, `min` and `max` are milliseconds too.
+   */
   | (Declared & {
-      readonly type: 'integer' | 'number' | 'bytes'
+      readonly type: 'integer' | 'number' | 'bytes' | 'duration'
       readonly default?: number
       readonly min?: number
       readonly max?: number
@@ -41,7 +44,7 @@ type TypeOf<D extends OptionDeclaration> = D['type'] extends 'list'
   ? readonly string[]
   : D['type'] extends 'boolean'
     ? boolean
-    : D['type'] extends 'integer' | 'number' | 'bytes'
+    : D['type'] extends 'integer' | 'number' | 'bytes' | 'duration'
       ? number
       : D extends { choices: readonly (infer C)[] }
         ? C
@@ -86,6 +89,39 @@ export function parseBytes(text: string): number {
   return bytes
 }
 
+/** Milliseconds. A day has 24 hours here, whatever the calendar says. */
+const spans = { w: 604_800_000, d: 86_400_000, h: 3_600_000, m: 60_000, s: 1000 }
+const durationPattern = /^(?:\d+(?:\.\d+)?\s*[wdhms]\s*)+$/
+
+/** NaN for what is not a duration. */
+function durationOf(text: string): number {
+  const trimmed = text.trim()
+  if (!durationPattern.test(trimmed)) return Number.NaN
+  let total = 0
+  for (const [, number, unit] of trimmed.matchAll(/(\d+(?:\.\d+)?)\s*([wdhms])/g)) {
+    total += Number(number) * spans[unit as keyof typeof spans]
+  }
+  return Math.round(total)
+}
+
+const durationWanted = 'a duration; write one like 90m, 26h, 2d, 1d12h'
+
+/** `26h` → 93600000 milliseconds. Units are w, d, h, m, s, and there must be one. @throws Failure `usage` */
+export function parseDuration(text: string): number {
+  const milliseconds = durationOf(text)
+  if (!Number.isSafeInteger(milliseconds)) {
+    throw new Failure('usage', `"${text}" is not ${durationWanted}.`)
+  }
+  return milliseconds
+}
+
+/** 93600000 milliseconds → `26h`, in one unit: the largest that makes a whole number. */
+export function spellDuration(milliseconds: number): string {
+  const unit =
+    (['w', 'd', 'h', 'm'] as const).find((u) => milliseconds > 0 && milliseconds % spans[u] === 0) ?? 's'
+  return `${milliseconds / spans[unit]}${unit}`
+}
+
 function convert(declaration: OptionDeclaration, raw: unknown): OptionValue {
   const shown = declaration.secret === true ? 'The value' : `"${String(raw)}"`
   switch (declaration.type) {
@@ -101,20 +137,22 @@ function convert(declaration: OptionDeclaration, raw: unknown): OptionValue {
       }
       break
     case 'bytes':
+    case 'duration':
     case 'integer':
     case 'number': {
+      const parse = { bytes: bytesOf, duration: durationOf, integer: Number, number: Number }[
+        declaration.type
+      ]
       const value =
-        typeof raw === 'number'
-          ? raw
-          : typeof raw !== 'string' || raw.trim() === ''
-            ? Number.NaN
-            : declaration.type === 'bytes'
-              ? bytesOf(raw)
-              : Number(raw)
+        typeof raw === 'number' ? raw : typeof raw !== 'string' || raw.trim() === '' ? Number.NaN : parse(raw)
       if (!Number.isFinite(value) || (declaration.type !== 'number' && !Number.isSafeInteger(value))) break
       const { min, max } = declaration
       if ((min !== undefined && value < min) || (max !== undefined && value > max)) {
-        const bounds = [min === undefined ? '' : `at least ${min}`, max === undefined ? '' : `at most ${max}`]
+        const spelled = declaration.type === 'duration' ? spellDuration : String
+        const bounds = [
+          min === undefined ? '' : `at least ${spelled(min)}`,
+          max === undefined ? '' : `at most ${spelled(max)}`,
+        ]
         throw new Failure('usage', `${shown} is out of range: ${bounds.filter((b) => b !== '').join(', ')}.`)
       }
       return value
@@ -132,6 +170,7 @@ function convert(declaration: OptionDeclaration, raw: unknown): OptionValue {
     boolean: 'true or false',
     integer: 'a whole number',
     bytes: 'a size; write a number, or one like 10K, 120M, 2G',
+    duration: durationWanted,
   } as Record<string, string>
   throw new Failure('usage', `${shown} is not ${wanted[declaration.type] ?? `a ${declaration.type}`}.`)
 }
