@@ -110,7 +110,7 @@ async function broken({ directory, manifest }: Package): Promise<string[]> {
     default?: Record<string, readonly { readonly name: string }[]>
   }
   const promised = manifest.freezer?.provides ?? {}
-  return ['mode', 'snapshot', 'engine', 'codec', 'storage'].flatMap((kind) => {
+  return ['mode', 'snapshot', 'engine', 'codec', 'storage', 'notifier'].flatMap((kind) => {
     const says = [...(promised[kind] ?? [])].sort().join(', ') || 'none'
     const has =
       (plugin?.[`${kind}s`] ?? [])

@@ -141,19 +141,13 @@ class AdmittedPlugins implements Registry {
       return undefined
     }
     const { api } = manifest as PluginManifest
-    const [major, minor] = api.split('.').map(Number) as [number, number]
-    const [hostMajor, hostMinor] = apiVersion.split('.').map(Number) as [number, number]
-    if (major > hostMajor || (major === hostMajor && minor > hostMinor)) {
-      const message = `it was made for API ${api}, this Freezer has ${apiVersion}.`
-      this.#refuse(candidate, message, `Update Freezer, or install an older ${candidate.package}.`)
-      return undefined
-    }
-    if (major < hostMajor) {
-      const message = `it was made for API ${api}, this Freezer has ${apiVersion}.`
-      this.#refuse(candidate, message, `Install a newer ${candidate.package}.`)
-      return undefined
-    }
-    return manifest as PluginManifest
+    const age = ageOf(api)
+    if (age === 'fits') return manifest as PluginManifest
+    const message = `it was made for API ${api}, this Freezer has ${apiVersion}.`
+    const older = `Install a newer ${candidate.package}.`
+    const newer = `Update Freezer, or install an older ${candidate.package}.`
+    this.#refuse(candidate, message, age === 'older' ? older : newer)
+    return undefined
   }
 
   #refuse(candidate: Candidate, message: string, remedy: string): void {
@@ -168,17 +162,25 @@ function duplicate(key: string, first: Candidate, second: Candidate): [message: 
   ]
 }
 
+/** How an API version stands to that of this host: of the same major, every minor up to it fits. */
+function ageOf(api: string): 'older' | 'fits' | 'newer' {
+  const [major, minor] = api.split('.').map(Number) as [number, number]
+  const [hostMajor, hostMinor] = apiVersion.split('.').map(Number) as [number, number]
+  if (major < hostMajor) return 'older'
+  return major === hostMajor && minor <= hostMinor ? 'fits' : 'newer'
+}
+
 /** What is wrong with the form of a manifest. */
 function malformed(manifest: unknown): string | undefined {
   if (!isRecord(manifest)) return 'it is not an object'
   const { api, provides } = manifest
   if (typeof api !== 'string' || !/^\d{1,9}\.\d{1,9}$/.test(api)) return '"api" is not a version like "1.0"'
   if (!isRecord(provides)) return '"provides" is not an object'
-  // Kinds that this host does not know may stand in a manifest of a newer API, which is refused for that.
+  // Kinds that this host does not know may stand in a manifest of another API, which is refused for that.
   const known: readonly string[] = providerKinds
-  const newer = api !== apiVersion
+  const fits = ageOf(api) === 'fits'
   for (const [kind, names] of Object.entries(provides)) {
-    if (!known.includes(kind) && !newer) return `"provides" names the unknown kind "${kind}"`
+    if (!known.includes(kind) && fits) return `"provides" names the unknown kind "${kind}"`
     if (!Array.isArray(names) || !names.every((name) => typeof name === 'string' && nameForm.test(name))) {
       return `"provides.${kind}" is not a list of names`
     }

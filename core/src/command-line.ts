@@ -22,9 +22,11 @@ export function glance(argv: readonly string[], declarations: OptionDeclarations
   for (const [name, { type }] of Object.entries(declarations)) {
     if (type === 'boolean') continue
     const flag = `--${spell(name, '-')}`
-    const at = before.findLastIndex((word) => word === flag || word.startsWith(`${flag}=`))
-    const word = before[at]
-    if (word !== undefined) found[name] = word === flag ? before[at + 1] : word.slice(flag.length + 1)
+    const given = before.flatMap((word, at) => {
+      if (word.startsWith(`${flag}=`)) return [word.slice(flag.length + 1)]
+      return word === flag ? (before[at + 1] ?? []) : []
+    })
+    if (given.length > 0) found[name] = type === 'list' ? given : given.at(-1)
   }
   return found
 }

@@ -24,6 +24,9 @@ export abstract class FreezerCommand<
   async run(): Promise<void> {
     const { spec } = this.ctor as unknown as { spec: CommandSpec<S, D> }
     const { performCommand } = await import('./run.ts')
-    process.exitCode = await performCommand(this.argv, spec, this.config, this.perform.bind(this))
+    process.exitCode = await performCommand(
+      { name: this.id ?? '', argv: this.argv, spec, perform: this.perform.bind(this) },
+      this.config,
+    )
   }
 }

@@ -1,15 +1,17 @@
 import type { OptionDeclarations } from '@freezer/sdk'
+import { spell } from '@freezer/sdk'
 import type { Command } from '@oclif/core/command'
 import { Help } from '@oclif/core/help'
 import type { Registry } from './admission.ts'
 import type { CommandClass } from './command.ts'
+import type { OptionGroup } from './flags.ts'
 
 /** Help with the options of every installed provider that a command can use, each under a heading of its own. */
 export default class FreezerHelp extends Help {
   override async showCommandHelp(command: Command.Loadable): Promise<void> {
     const loaded = await command.load()
     if (!('spec' in loaded)) return super.showCommandHelp(command)
-    const [{ discover }, { helpFlags }, { providerGroups }, { commonOptions }, { visible }] =
+    const [{ discover }, { helpFlags }, { providerGroups, watchOptionsOf }, { commonOptions }, { visible }] =
       await Promise.all([
         import('./discovery.ts'),
         import('./flags.ts'),
@@ -19,17 +21,36 @@ export default class FreezerHelp extends Help {
       ])
     const { spec } = loaded as unknown as CommandClass
     const registry = discover(this.config)
-    const selectors = await withNames(spec.selectors, registry)
-    command.flags = helpFlags([
+    const watch = watchOptionsOf(spec)
+    const selectors = await withNames({ ...spec.selectors, ...watch }, registry)
+    const kinds = [...spec.kinds, ...('notify' in watch ? (['notifier'] as const) : [])]
+    const groups = [
       { title: '', declarations: { ...spec.options, ...selectors } },
       { title: 'general', declarations: commonOptions },
-      ...(await providerGroups(registry, spec.kinds)),
-    ]) as typeof command.flags
+      ...(await providerGroups(registry, kinds)),
+    ]
+    command.flags = helpFlags(groups) as typeof command.flags
     await super.showCommandHelp(command)
+    const secrets = secretRows(groups)
+    if (secrets.length > 0) this.log(`${this.section(secretTitle, secrets)}\n`)
     for (const { package: name, message, remedy } of registry.refusals) {
       process.stderr.write(`freezer: ${visible(`${name} was refused: ${message} ${remedy}`)}\n`)
     }
   }
+}
+
+const secretTitle = 'SECRETS, IN THE FILE OF --config OR THE ENVIRONMENT'
+
+/** Options that have no flag, because everybody on a machine can read the arguments of a program. */
+function secretRows(groups: readonly OptionGroup[]): [name: string, help: string][] {
+  return groups.flatMap(({ title, declarations }) =>
+    Object.entries(declarations)
+      .filter(([, { secret }]) => secret === true)
+      .map(([name, { help }]) => {
+        const key = spell(name, '_')
+        return [`${key}, FREEZER_${key.toUpperCase()}`, `${title}: ${help.split('\n', 1)[0]}`]
+      }),
+  )
 }
 
 /** Options that choose a provider say which ones are installed. */
@@ -39,6 +60,7 @@ async function withNames(selectors: OptionDeclarations, registry: Registry): Pro
     mode: registry.names('mode'),
     engine: registry.names('engine'),
     storage: registry.names('storage'),
+    notify: registry.names('notifier'),
     compression: codecs.filter(({ kind }) => kind === 'compress').map(({ name }) => name),
     encryption: codecs.filter(({ kind }) => kind === 'encrypt').map(({ name }) => name),
   }

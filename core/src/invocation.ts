@@ -1,7 +1,7 @@
 /** From the arguments of a command to its options and those of the providers that they choose. */
 
 import type { OptionDeclarations, Options, ProviderKind, ProviderOf } from '@freezer/sdk'
-import { spell } from '@freezer/sdk'
+import { providerKinds, spell } from '@freezer/sdk'
 import type { Registry } from './admission.ts'
 import type { Argument } from './argument.ts'
 import { glance, parseArguments } from './command-line.ts'
@@ -9,7 +9,8 @@ import type { Contradiction, Sources } from './configuration.ts'
 import { refuseUnknownKeys, settings, settle, values } from './configuration.ts'
 import type { OptionGroup } from './flags.ts'
 import { readIni } from './ini.ts'
-import { commonOptions } from './options.ts'
+import type { WatchOptions } from './options.ts'
+import { commonOptions, watchOptions } from './options.ts'
 
 /** A provider that a run uses. */
 export interface Choice {
@@ -28,15 +29,28 @@ export interface CommandSpec<S extends OptionDeclarations, D extends OptionDecla
   readonly kinds: readonly ProviderKind[]
   readonly contradictions?: readonly Contradiction[]
   readonly argument?: Argument
+  /** Whose backups a run is about, for its metrics and notifiers; a command without this has neither. */
+  watched?(options: Options<S> & Options<D>): Subject
+}
+
+/** Whose backups a run is about; of every machine, or every name, where nothing is said. */
+export interface Subject {
+  readonly host?: string | undefined
+  readonly name?: string | undefined
 }
 
 export type AnySpec = CommandSpec<OptionDeclarations, OptionDeclarations>
 
 type Common = typeof commonOptions
 
+/** The options that choose who is told how a run of `spec` ended. */
+export function watchOptionsOf({ watched }: Pick<AnySpec, 'watched'>): OptionDeclarations {
+  return watched === undefined ? {} : watchOptions
+}
+
 /** A command with everything that was said to it. */
 export interface Invocation<S extends OptionDeclarations, D extends OptionDeclarations> {
-  readonly options: Options<S> & Options<D> & Options<Common>
+  readonly options: Options<S> & Options<D> & Options<Common> & WatchOptions
   readonly registry: Registry
   /** A provider that `spec.providers` chose, with its checked options. */
   provider<K extends ProviderKind>(
@@ -62,15 +76,18 @@ export async function readInvocation<S extends OptionDeclarations, D extends Opt
   argv: readonly string[],
   { registry, environment, commands }: Surroundings,
 ): Promise<Invocation<S, D>> {
-  const own = { ...commonOptions, ...spec.selectors, ...spec.options }
+  const watch = watchOptionsOf(spec)
+  const own = { ...commonOptions, ...spec.selectors, ...watch, ...spec.options }
 
   // Which providers take part decides which flags there are: so what chooses them is looked for first.
-  const early = { commandLine: glance(argv, { ...commonOptions, ...spec.selectors }), environment }
+  const early = { commandLine: glance(argv, { ...commonOptions, ...spec.selectors, ...watch }), environment }
   const { config } = values(commonOptions, settings(commonOptions, { ...early, ini: undefined }))
   const ini = config === undefined ? undefined : readIni(config)
   const selected = values(spec.selectors, settings(spec.selectors, { ...early, ini }))
+  const { notify = [] }: WatchOptions = values(watch, settings(watch, { ...early, ini }))
+  const notifiers = [...new Set(notify)].map((name) => ({ kind: 'notifier', name }) as const)
   const chosen = await Promise.all(
-    spec.providers(selected).map(async ({ kind, name }) => {
+    [...spec.providers(selected), ...notifiers].map(async ({ kind, name }) => {
       const provider = await registry.get(kind, name)
       return { kind, name, provider, title: `${kind} ${name}`, declarations: provider.options }
     }),
@@ -79,7 +96,7 @@ export async function readInvocation<S extends OptionDeclarations, D extends Opt
   const elsewhere = async () => [
     ...(await commands()).map((other) => ({
       title: '',
-      declarations: { ...other.selectors, ...other.options },
+      declarations: { ...other.selectors, ...watchOptionsOf(other), ...other.options },
     })),
     ...(await providerGroups(registry)),
   ]
@@ -98,20 +115,28 @@ export async function readInvocation<S extends OptionDeclarations, D extends Opt
   const options = values(own, given, missing)
   const configured = chosen.map((choice) => ({
     ...choice,
-    options: values(choice.declarations, settings(choice.declarations, sources), missing),
+    options: values(choice.declarations, settings(choice.declarations, sources), (name) =>
+      choice.declarations[name]?.secret === true ? secretPlaces(name) : missing(name),
+    ),
   }))
   return {
-    options: options as Options<S> & Options<D> & Options<Common>,
+    options: options as Invocation<S, D>['options'],
     registry,
     // What is found is of the kind that was asked for.
     provider: (kind, name) => configured.find((one) => one.kind === kind && one.name === name) as never,
   }
 }
 
+/** Where a secret option can be written, for who did not. */
+function secretPlaces(name: string): string {
+  const key = spell(name, '_')
+  return `${key} (in the file of --config, or FREEZER_${key.toUpperCase()})`
+}
+
 /** The options of every provider that can be loaded. */
 export async function providerGroups(
   registry: Registry,
-  kinds: readonly ProviderKind[] = ['mode', 'engine', 'codec', 'storage', 'snapshot'],
+  kinds: readonly ProviderKind[] = providerKinds,
 ): Promise<OptionGroup[]> {
   const groups = await Promise.all(
     kinds.map(async (kind) =>

@@ -1,5 +1,5 @@
 /** Options that several commands share. Values of type only, so that declaring them loads nothing. */
-import type { OptionDeclarations } from '@freezer/sdk'
+import type { OptionDeclarations, Options } from '@freezer/sdk'
 
 /** How every command reads its configuration and shows what it does. */
 export const commonOptions = {
@@ -34,5 +34,17 @@ export const containerOptions = {
     help: 'How often a call to a storage that does not answer, or is busy, is tried again',
   },
 } as const satisfies OptionDeclarations
+
+/** Who is told how a run ended. Every command that says what it is about (`watched`) has them. */
+export const watchOptions = {
+  metricsFile: {
+    type: 'path',
+    value: 'FILE.prom',
+    help: 'Keep figures of the run in FILE.prom, for the textfile collector of Prometheus',
+  },
+  notify: { type: 'list', value: 'NAME', help: 'Who is told how the run ended (repeatable)' },
+} as const satisfies OptionDeclarations
+
+export type WatchOptions = Partial<Options<typeof watchOptions>>
 
 export type ContainerOptions = OptionDeclarations & typeof containerOptions

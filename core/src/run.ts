@@ -8,18 +8,26 @@ import { discover } from './discovery.ts'
 import { interruption } from './interruption.ts'
 import type { AnySpec, CommandSpec, Invocation } from './invocation.ts'
 import { readInvocation } from './invocation.ts'
-import type { ContainerOptions } from './options.ts'
+import type { ContainerOptions, WatchOptions } from './options.ts'
 import type { Outcome, Presentation } from './output/reporter.ts'
 import { Reporter } from './output/reporter.ts'
+import type { Watch } from './watch.ts'
+
+/** A command with what was said to it. */
+interface Call<S extends ContainerOptions, D extends OptionDeclarations> {
+  readonly name: string
+  readonly argv: readonly string[]
+  readonly spec: CommandSpec<S, D>
+  readonly perform: (invocation: Invocation<S, D>, context: Context, open: OpenRun) => Promise<Outcome>
+}
 
 /** Returns the exit status; throws nothing. */
 export async function performCommand<S extends ContainerOptions, D extends OptionDeclarations>(
-  argv: readonly string[],
-  spec: CommandSpec<S, D>,
+  { name, argv, spec, perform }: Call<S, D>,
   config: Config,
-  perform: (invocation: Invocation<S, D>, context: Context, open: OpenRun) => Promise<Outcome>,
 ): Promise<number> {
   let reporter = new Reporter(presentationOf(argv), screen)
+  let watch: Watch | undefined
   using interrupted = interruption()
   try {
     const registry = discover(config)
@@ -27,15 +35,36 @@ export async function performCommand<S extends ContainerOptions, D extends Optio
     const invocation = await readInvocation(spec, argv, { registry, environment: process.env, commands })
     reporter = new Reporter(invocation.options, screen)
     const context: Context = { signal: interrupted.signal, report: reporter.report, now: Date.now }
-    for (const { package: name, message, remedy } of registry.refusals) {
-      context.report({ type: 'log', level: 'warn', message: `${name} was refused: ${message} ${remedy}` })
+    for (const { package: plugin, message, remedy } of registry.refusals) {
+      context.report({ type: 'log', level: 'warn', message: `${plugin} was refused: ${message} ${remedy}` })
     }
+    watch = await startWatch(name, spec, invocation, context, reporter.warn)
     const { runOpener } = await import('./composition.ts')
     const open = runOpener(invocation as Invocation<ContainerOptions, D>, context)
-    return reporter.finish(await perform(invocation, context, open))
+    const outcome = await perform(invocation, context, open)
+    const status = reporter.finish(outcome)
+    await watch?.(outcome)
+    return status
   } catch (error) {
-    return reporter.fail(error)
+    const status = reporter.fail(error)
+    await watch?.({ failure: error })
+    return status
   }
+}
+
+/** What tells others how the run ended; undefined when nobody wants to know. */
+async function startWatch<S extends ContainerOptions, D extends OptionDeclarations>(
+  command: string,
+  spec: CommandSpec<S, D>,
+  invocation: Invocation<S, D>,
+  context: Context,
+  warn: (message: string) => void,
+): Promise<Watch | undefined> {
+  const { notify = [], metricsFile }: WatchOptions = invocation.options
+  const subject = spec.watched?.(invocation.options)
+  if (subject === undefined || (notify.length === 0 && metricsFile === undefined)) return undefined
+  const { watchRun } = await import('./watch.ts')
+  return watchRun({ command, subject, invocation, context, warn })
 }
 
 export const screen = { stdout: process.stdout, stderr: process.stderr, now: () => performance.now() }

@@ -38,6 +38,11 @@ const refusedAtOnce = {
   'no api': [{ provides: {} }, /"api"/, /author/],
   'an odd api': [{ api: '1', provides: {} }, /"api"/, /author/],
   'no provides': [{ api: apiVersion }, /"provides"/, /author/],
+  'an unknown kind of an older minor': [
+    { api: `${major}.0`, provides: { oven: ['hot'] } },
+    /unknown kind "oven"/,
+    /author/,
+  ],
   'an unknown kind': [{ api: apiVersion, provides: { oven: ['hot'] } }, /unknown kind "oven"/, /author/],
   'no list of names': [{ api: apiVersion, provides: { mode: 'x' } }, /"provides.mode"/, /author/],
   'an odd name': [{ api: apiVersion, provides: { mode: ['../x'] } }, /"provides.mode"/, /author/],
@@ -122,4 +127,19 @@ test('a plugin is loaded once, and only when one of its providers is used', asyn
   assert.deepEqual(registry.names('engine'), ['steam'])
   await Promise.all([registry.get('storage', 'shelf'), registry.get('mode', 'thing')])
   assert.deepEqual(loaded, ['good'])
+})
+
+test('a plugin of an older minor takes part; one that only notifies does too', async () => {
+  assert.ok(minor > 0)
+  const older = candidate('older', { api: `${major}.${minor - 1}`, provides: { engine: ['steam'] } })
+  const bell = candidate('bell', { api: apiVersion, provides: { notifier: ['bell'] } })
+  const notifier = { name: 'bell', notify: async () => {} }
+  const { registry } = registryOf([
+    [older, { engines: [{ name: 'steam' }] }],
+    [bell, { notifiers: [notifier] }],
+  ])
+  assert.deepEqual(registry.refusals, [])
+  assert.equal((await registry.get('engine', 'steam')).name, 'steam')
+  assert.equal((await registry.get('notifier', 'bell')).name, 'bell')
+  assert.deepEqual(registry.names('notifier'), ['bell'])
 })

@@ -9,6 +9,7 @@ import type { RestoreRequest, RestoreResult } from './pipeline/restore.ts'
 import type { BackupReference, ChosenBackup } from './repository/choose.ts'
 import type { BackupFilter, BackupSummary, ContainerInfo, DamagedBackup } from './repository/listing.ts'
 import type { Repository, RepositoryAccess } from './repository/repository.ts'
+import type { ContainerStatus, StatusRequest } from './repository/status.ts'
 
 /**
  * Opens a container. With `create`, an empty one is made ready, encrypted when there is a passphrase.
@@ -72,4 +73,13 @@ export async function openBackup(
   signal: AbortSignal,
 ): Promise<OpenBackup> {
   return (await import('./pipeline/open-backup.ts')).openBackup(repository, reference, filter, signal)
+}
+
+/**
+ * The newest backup of every name and host, and whether it is young enough and complete. It costs a listing of the
+ * manifests and reads one manifest of each.
+ */
+export async function containerStatus(request: StatusRequest, context: Context): Promise<ContainerStatus> {
+  const { containerStatus: status } = await import('./repository/status.ts')
+  return status(request, context.now(), context.signal)
 }

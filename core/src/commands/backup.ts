@@ -91,6 +91,7 @@ const spec: CommandSpec<typeof selectors, typeof ownOptions> = {
     { names: ['incremental', 'alwaysLevel'], clash: isFull },
     { names: ['incremental', 'restartAlwaysLevel'], clash: isFull },
   ],
+  watched: (options) => ({ name: options.backupName, host: options.hostname ?? hostname() }),
   argument: { label: 'PATH', option: 'pathToBackup', help: 'File or directory to back up' },
 }
 

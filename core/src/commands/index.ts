@@ -2,6 +2,7 @@ import Backup from './backup.ts'
 import Info from './info.ts'
 import List from './list.ts'
 import Restore from './restore.ts'
+import Status from './status.ts'
 
 /** Looked up by oclif, see package.json. */
-export const commands = { backup: Backup, restore: Restore, list: List, info: Info }
+export const commands = { backup: Backup, restore: Restore, list: List, info: Info, status: Status }

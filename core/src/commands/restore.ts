@@ -35,6 +35,7 @@ const spec: CommandSpec<typeof selectors, typeof ownOptions> = {
   options: ownOptions,
   providers: ({ storage }) => [{ kind: 'storage', name: storage }],
   kinds: ['storage'],
+  watched: (options) => ({ name: options.backupName, host: options.hostname ?? hostname() }),
   argument: {
     label: 'DEST',
     option: 'restoreAbsPath',

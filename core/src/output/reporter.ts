@@ -1,6 +1,6 @@
 /** What a run shows: events while it goes on, its result, its failure. */
 
-import type { Progress, RunEvent } from '@freezer/sdk'
+import type { Progress, ReportedBackup, RunEvent } from '@freezer/sdk'
 import { asFailure, exitStatus, toRecord } from '@freezer/sdk'
 import { progressLine, Rate } from './progress.ts'
 import { jsonLine, visible } from './text.ts'
@@ -32,6 +32,8 @@ export interface Outcome {
   readonly lines: readonly string[]
   /** Why the exit status is not 0 though the work was done. */
   readonly failure?: unknown
+  /** What was done with each backup, or found, for who watches. */
+  readonly backups?: readonly ReportedBackup[]
 }
 
 /** Milliseconds from one progress line to the next: on a terminal, and as JSON. */
@@ -65,6 +67,12 @@ export class Reporter {
       const { kind, path, message } = event.warning
       this.#line(`${kind}: ${visible(path)}: ${visible(message)}`)
     }
+  }
+
+  /** Shows what went wrong beside the work, also when all else is quiet, because no exit status tells of it. */
+  readonly warn = (message: string): void => {
+    const { json } = this.#presentation
+    this.#line(json ? jsonLine({ type: 'log', level: 'warn', message }) : `warn: ${visible(message)}`)
   }
 
   /** Ends the progress, then shows the result. Returns the exit status. */

@@ -1,6 +1,13 @@
 /** What the commands say when they are done. */
 
-import type { BackupResult, BackupSummary, ContainerInfo, DamagedBackup, RestoreResult } from '@freezer/sdk'
+import type {
+  BackupResult,
+  BackupSummary,
+  ContainerInfo,
+  DamagedBackup,
+  ReportedBackup,
+  RestoreResult,
+} from '@freezer/sdk'
 import { Failure } from '@freezer/sdk'
 import { localTime } from '../dates.ts'
 import type { Outcome } from './reporter.ts'
@@ -14,6 +21,7 @@ export function backupOutcome(results: readonly BackupResult[]): Outcome {
   const changed = results.reduce((sum, result) => sum + result.changed, 0)
   return {
     json: results.length === 1 ? only : { backups: results },
+    backups: results.map(reported),
     lines: results.flatMap((result) =>
       facts([
         [result.dryRun ? 'Would back up' : 'Backed up', `${result.name} of ${result.host}`],
@@ -48,11 +56,22 @@ export function backupOutcome(results: readonly BackupResult[]): Outcome {
   }
 }
 
+function reported({ host, name, ...result }: BackupResult): ReportedBackup {
+  const { id, level, time, entries, bytes, archived, stored, unread, changed, seconds } = result
+  return {
+    host,
+    name,
+    facts: { id, level, time, entries, bytes, archived, stored, unread, changed, seconds },
+  }
+}
+
 export function restoreOutcome(result: RestoreResult, destination: string): Outcome {
   const { unrestored, damaged } = result
   const lost = `${count(unrestored)} of the entries could not be restored`
+  const { host, name, ...known } = result
   return {
     json: result,
+    backups: [{ host, name, facts: known }],
     lines: facts([
       ['Restored', `${result.name} of ${result.host} to ${destination}`],
       ['Level', String(result.level)],
@@ -153,7 +172,7 @@ export function infoOutcome(info: ContainerInfo): Outcome {
   }
 }
 
-function damagedManifests(number: number): Failure | undefined {
+export function damagedManifests(number: number): Failure | undefined {
   if (number === 0) return undefined
   return new Failure(
     'damaged',

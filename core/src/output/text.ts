@@ -51,6 +51,19 @@ export function clock(seconds: number): string {
   return hours === 0 ? `${minutes}:${two(whole % 60)}` : `${hours}:${two(minutes)}:${two(whole % 60)}`
 }
 
+/** Seconds as `42s`, `5m`, `2h 5m`, `3d 4h`: what is left over is dropped. `5m ahead` for an age below 0. */
+export function age(seconds: number): string {
+  if (seconds < 0) return `${age(-seconds)} ahead`
+  const [minutes, hours, days] = [60, 3600, 86_400].map((unit) => Math.floor(seconds / unit)) as [
+    number,
+    number,
+    number,
+  ]
+  if (minutes === 0) return `${Math.floor(seconds)}s`
+  if (hours === 0) return `${minutes}m`
+  return days === 0 ? `${hours}h ${minutes % 60}m` : `${days}d ${hours % 24}h`
+}
+
 const wide =
   /[\u1100-\u115F\u2E80-\u303E\u3041-\uA4CF\uAC00-\uD7A3\uF900-\uFAFF\uFE30-\uFE6F\uFF00-\uFF60\uFFE0-\uFFE6]|\p{Emoji_Presentation}|[\u{20000}-\u{3FFFD}]/v
 const zero = /[\p{Mn}\p{Me}\p{Cf}]/v

@@ -42,6 +42,8 @@ export const failureTable = {
   plugin: { exit: 12, temporary: false },
   /** The data to be backed up cannot be had at all. */
   source: { exit: 13, temporary: false },
+  /** The newest backup is older than it may be. */
+  stale: { exit: 15, temporary: false },
   /** Aborted: Ctrl-C, a signal, an `AbortSignal`. */
   interrupted: { exit: 130, temporary: false },
 } as const satisfies Record<string, { exit: number; temporary: boolean }>

@@ -7,13 +7,17 @@
 import type { Codec } from './codec.ts'
 import type { Engine } from './engine.ts'
 import type { Mode } from './mode.ts'
+import type { Notifier } from './notifier.ts'
 import type { SnapshotProvider } from './snapshot.ts'
 import type { StorageDriver } from './storage.ts'
 
-/** Version of the contracts: a host loads plugins of the same major and of a minor that is not newer. */
-export const apiVersion = '1.0'
+/**
+ * Version of the contracts: a host loads plugins of the same major and of a minor that is not newer.
+ * 1.1 has notifiers.
+ */
+export const apiVersion = '1.1'
 
-export const providerKinds = ['mode', 'snapshot', 'engine', 'codec', 'storage'] as const
+export const providerKinds = ['mode', 'snapshot', 'engine', 'codec', 'storage', 'notifier'] as const
 export type ProviderKind = (typeof providerKinds)[number]
 
 // Method parameters are bivariant on purpose: a list holds drivers of many option types, and only checked
@@ -24,6 +28,7 @@ export interface Plugin {
   readonly engines?: readonly Engine[]
   readonly codecs?: readonly Codec[]
   readonly storages?: readonly StorageDriver[]
+  readonly notifiers?: readonly Notifier[]
 }
 
 /** The `freezer` member of a plugin's `package.json`. */
@@ -38,6 +43,7 @@ export interface ProviderOf {
   engine: Engine
   codec: Codec
   storage: StorageDriver
+  notifier: Notifier
 }
 
 /** Every provider of `kind` that `plugin` holds. */
@@ -48,6 +54,7 @@ export function providers<K extends ProviderKind>(plugin: Plugin, kind: K): read
     engine: plugin.engines,
     codec: plugin.codecs,
     storage: plugin.storages,
+    notifier: plugin.notifiers,
   }
   return (members[kind] ?? []) as readonly ProviderOf[K][]
 }
