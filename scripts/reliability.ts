@@ -55,6 +55,19 @@ const promises: readonly Promised[] = [
     tests: ['test/secrets.test.ts', 'core/test/passphrase.test.ts'],
   },
   {
+    promise: 'A name whose newest backup is too old, lacks files or is gone never has a status of 0',
+    tests: ['sdk/test/status.test.ts', 'core/test/watch.test.ts'],
+  },
+  {
+    promise:
+      'A metrics file or a notifier changes no outcome, whatever it does, and a secret of it stands in no message',
+    tests: [
+      'core/test/watch.test.ts',
+      'core/test/metrics.test.ts',
+      'plugins/notifier-webhook/test/webhook.test.ts',
+    ],
+  },
+  {
     promise: 'A storage, codec or engine that breaks its contract is caught',
     tests: [
       'sdk/test/storage-contract.test.ts',

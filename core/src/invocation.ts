@@ -44,7 +44,7 @@ export type AnySpec = CommandSpec<OptionDeclarations, OptionDeclarations>
 type Common = typeof commonOptions
 
 /** The options that choose who is told how a run of `spec` ended. */
-export function watchOptionsOf({ watched }: Pick<AnySpec, 'watched'>): OptionDeclarations {
+export function watchOptionsOf({ watched }: { readonly watched?: unknown }): OptionDeclarations {
   return watched === undefined ? {} : watchOptions
 }
 

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { before, suite, test } from 'node:test'
 import { spell } from '@freezer/sdk'
 import { commands } from '../src/commands/index.ts'
+import { watchOptionsOf } from '../src/invocation.ts'
 import { commonOptions } from '../src/options.ts'
 import { freezer, program, scratchDirectory, startFreezer } from './support.ts'
 
@@ -35,13 +36,15 @@ suite('help', () => {
       'container backup-name storage encrypt-pass-file hostname restore-from-date [no-]overwrite [no-]delete workers',
     list: 'container backup-name hostname storage encrypt-pass-file',
     info: 'container storage encrypt-pass-file',
+    status: 'container backup-name hostname max-age storage encrypt-pass-file metrics-file notify',
   }
   for (const [name, command] of Object.entries(commands)) {
     test(`of ${name} shows every option, under the heading of who provides it`, async () => {
       const { status, stdout } = await freezer([name, '--help'])
       assert.equal(status, 0)
       const { selectors, options: own } = command.spec
-      const declared = Object.entries({ ...commonOptions, ...selectors, ...own }).map(
+      const watch = watchOptionsOf(command.spec)
+      const declared = Object.entries({ ...commonOptions, ...selectors, ...watch, ...own }).map(
         ([option, { type }]) => `${type === 'boolean' ? '[no-]' : ''}${spell(option, '-')}`,
       )
       for (const flag of [...declared, ...options[name as keyof typeof options].split(' ')]) {

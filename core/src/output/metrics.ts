@@ -177,7 +177,8 @@ function parseLabels(text: string): Labels {
 }
 
 const labelPattern = /(\w+)="((?:[^"\\\n]|\\[\\"n])*)"/g
-const line = /^(?:# (HELP|TYPE) (freezer_\w+) (.*)|(freezer_\w+)(\{.*\})? ([^ {}]+))$/
+// A name may hold characters that end a line elsewhere, so `.` is any.
+const line = /^(?:# (HELP|TYPE) (freezer_\w+) (.*)|(freezer_\w+)(\{.*\})? ([^ {}]+))$/s
 
 /** The file as text: families and samples in order of their names. */
 export function renderMetrics(metrics: Metrics): string {

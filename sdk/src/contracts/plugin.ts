@@ -2,7 +2,7 @@
  * A plugin is a plain object, the default export of its package; loading it does nothing. What it provides stands also
  * in its `package.json`, so that discovery and admission need no code of it:
  *
- *     "freezer": { "api": "1.0", "provides": { "storage": ["local"] } }
+ *     "freezer": { "api": "1.1", "provides": { "storage": ["local"] } }
  */
 import type { Codec } from './codec.ts'
 import type { Engine } from './engine.ts'
