@@ -5,7 +5,18 @@ import { nearest } from '../src/nearest.ts'
 import { progressLine, Rate } from '../src/output/progress.ts'
 import type { Presentation } from '../src/output/reporter.ts'
 import { Reporter } from '../src/output/reporter.ts'
-import { clock, count, duration, facts, jsonLine, size, table, visible, width } from '../src/output/text.ts'
+import {
+  age,
+  clock,
+  count,
+  duration,
+  facts,
+  jsonLine,
+  size,
+  table,
+  visible,
+  width,
+} from '../src/output/text.ts'
 
 const escape = '\u001b'
 const hostile = `a${escape}[2Jb\nc\r\u009bd\u202ee\u2028f\ud800g`
@@ -31,6 +42,16 @@ test('sizes, counts and times', () => {
   assert.deepEqual([0, 999, 1000, 1234567].map(count), ['0', '999', '1,000', '1,234,567'])
   assert.deepEqual([0.421, 12.34, 65, 7384].map(duration), ['0.42 s', '12.3 s', '1:05', '2:03:04'])
   assert.deepEqual([7, 59.6, 3600].map(clock), ['0:07', '1:00', '1:00:00'])
+  assert.deepEqual([0, 59.9, 60, 3599, 7500, 93_600, 86_400 * 400, -300].map(age), [
+    '0s',
+    '59s',
+    '1m',
+    '59m',
+    '2h 5m',
+    '1d 2h',
+    '400d 0h',
+    '5m ahead',
+  ])
 })
 
 test('columns of a table line up, whatever a name is made of', () => {
