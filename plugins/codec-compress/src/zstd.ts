@@ -12,6 +12,14 @@ import { gainedNothing, looksRandom } from './noise.ts'
 /** The highest level that is fast on noise. */
 const fastLevel = 3
 
+/** The level by default. */
+const usualLevel = 2
+/**
+ * Matches of the usual level are looked for 256 KiB back: that and its table stay in the second cache of a core, where the
+ * whole block does not.
+ */
+const usualWindowLog = 18
+
 /** A coder for frames of `level`, 1 to 22. */
 export function openZstd(level: number): Coder {
   return {
@@ -31,9 +39,11 @@ export function compress(block: Uint8Array, level: number): Uint8Array {
   // With room for the worst case (ZSTD_compressBound) zstd works straight from block to answer, without copies through
   // a window: on noise that takes less than half the time, on other data as long as before.
   const bound = block.length + (block.length >> 8) + 64
-  return owned(
-    zstdCompressSync(block, { chunkSize: bound, params: { [constants.ZSTD_c_compressionLevel]: level } }),
-  )
+  const params = {
+    [constants.ZSTD_c_compressionLevel]: level,
+    ...(level === usualLevel ? { [constants.ZSTD_c_windowLog]: usualWindowLog } : {}),
+  }
+  return owned(zstdCompressSync(block, { chunkSize: bound, params }))
 }
 
 function decompress(block: Uint8Array, facts: BlockFacts, limit: number): Uint8Array {
