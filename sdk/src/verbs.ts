@@ -4,6 +4,7 @@
  */
 import type { Context } from './contracts/context.ts'
 import type { BackupRequest, BackupResult } from './pipeline/backup.ts'
+import type { ExtractedEntry, ExtractRequest } from './pipeline/extract.ts'
 import type { OpenBackup } from './pipeline/open-backup.ts'
 import type { RestoreRequest, RestoreResult } from './pipeline/restore.ts'
 import type { BackupReference, ChosenBackup } from './repository/choose.ts'
@@ -36,6 +37,15 @@ export async function backup(request: BackupRequest, context: Context): Promise<
  */
 export async function restore(request: RestoreRequest, context: Context): Promise<RestoreResult> {
   return (await import('./pipeline/restore.ts')).restore(request, context)
+}
+
+/**
+ * What is selected of a backup, in walk order, with content. Asking for the next entry leaves what was not read of the one
+ * before; leaving the loop ends threads and reads.
+ * @throws Failure `not-found`, `damaged` when the backup cannot be opened at all, `hostile`
+ */
+export async function* extract(request: ExtractRequest, context: Context): AsyncGenerator<ExtractedEntry> {
+  yield* (await import('./pipeline/extract.ts')).extract(request, context)
 }
 
 /** Every backup, oldest first; one that cannot be read is given as such and does not hide the others. */

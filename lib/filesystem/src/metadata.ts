@@ -1,6 +1,6 @@
 /** Giving what was restored its owner, mode, attributes and time, in the order in which one does not undo another. */
 import { fchmodSync, fchownSync } from 'node:fs'
-import { displayPath, type Warning } from '@freezer/sdk'
+import { displayPath, type Entry, type EntryDetails, type Warning } from '@freezer/sdk'
 import { type Attribute, attributesOf } from './attributes.ts'
 import { removeAttribute, setAttribute, setTime } from './change.ts'
 import { codeOf } from './errno.ts'
@@ -15,6 +15,13 @@ export interface Metadata {
   readonly mtime: number
   readonly mtimeNs: number
   readonly attributes: readonly Attribute[]
+}
+
+export function metadataOf(
+  { mode, uid, gid, mtime, mtimeNs }: Pick<Entry, 'mode' | 'uid' | 'gid' | 'mtime' | 'mtimeNs'>,
+  { attributes }: EntryDetails,
+): Metadata {
+  return { mode, uid, gid, mtime, mtimeNs, attributes }
 }
 
 export const defaultAcl = 'system.posix_acl_default'

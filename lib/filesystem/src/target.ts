@@ -7,14 +7,23 @@
  * owner, mode, attributes and times when it is left.
  */
 import { closeSync, constants, fchmodSync, fchownSync, ftruncateSync, mkdirSync, openSync } from 'node:fs'
-import { displayPath, Failure, fromSystem, type Warning } from '@freezer/sdk'
+import {
+  displayPath,
+  type Entry,
+  type EntryDetails,
+  entryPath,
+  Failure,
+  fromSystem,
+  type Warning,
+} from '@freezer/sdk'
 import { attributesOf } from './attributes.ts'
 import * as change from './change.ts'
 import { removeEntry, temporaryName } from './clear.ts'
 import { listDirectory, openDirectory } from './directory.ts'
 import { codeOf } from './errno.ts'
-import { Dresser, defaultAcl, type Metadata } from './metadata.ts'
+import { Dresser, defaultAcl, type Metadata, metadataOf } from './metadata.ts'
 import { checkName, OpenDirectories, type OpenDirectory } from './open-directories.ts'
+import type { IncomingFile, Receiver } from './receiver.ts'
 import { Stat } from './stat.ts'
 
 export interface TargetOptions {
@@ -65,7 +74,14 @@ const nameOf = (path: string) => path.slice(path.lastIndexOf('/') + 1)
 /** Where in a path that leads into `directory` the next name starts. */
 const inside = ({ length }: Parent) => (length === 0 ? 0 : length + 1)
 
-export class TargetTree {
+const nodeTypes: Partial<Record<Entry['type'], number>> = {
+  fifo: constants.S_IFIFO,
+  character: constants.S_IFCHR,
+  block: constants.S_IFBLK,
+}
+
+export class TargetTree implements Receiver {
+  readonly content = true
   readonly #options: TargetOptions
   readonly #open: OpenDirectories<Facts>
   readonly #umask = process.umask()
@@ -88,11 +104,9 @@ export class TargetTree {
     }
   }
 
-  /**
-   * A directory with its metadata, kept with what is in it when it is there already. '' is the target itself.
-   * @returns false when it cannot be had, nor anything in it; a warning says why
-   */
-  directory(path: string, metadata: Metadata): boolean {
+  /** A directory with its metadata, kept with what is in it when it is there already. '' is the target itself. */
+  directory({ directory: path, ...entry }: Entry, details: EntryDetails): boolean {
+    const metadata = metadataOf(entry, details)
     if (path === '') {
       this.#open.goTo('').facts.metadata = metadata
       return true
@@ -100,17 +114,14 @@ export class TargetTree {
     return this.#goInto(this.#enter(parentOf(path)), path, metadata).fd >= 0
   }
 
-  /**
-   * A file with all its content, which is in hand.
-   * @returns false when it was not restored; a warning says why
-   */
-  file(directory: string, name: string, metadata: Metadata, content: Uint8Array): boolean {
-    return this.#place(directory, name, (parent, as) => {
+  file(entry: Entry, details: EntryDetails, content: Uint8Array): boolean {
+    const metadata = metadataOf(entry, details)
+    return this.#place(entry, (parent, as) => {
       const mode = this.#exactMode(parent.facts, metadata)
       const fd = change.createFile(parent.fd, as, mode ?? 0o600)
       try {
         if (content.length > 0) change.writeAll(fd, content, 0)
-        this.#dressFile(fd, parent.facts, join(directory, name), metadata, mode !== undefined)
+        this.#dressFile(fd, parent.facts, entryPath(entry), metadata, mode !== undefined)
       } catch (error) {
         change.unlink(parent.fd, as)
         throw error
@@ -120,11 +131,9 @@ export class TargetTree {
     })
   }
 
-  /**
-   * A file whose content comes piece by piece. It appears under its name when it is finished, not before.
-   * @returns undefined when it cannot be restored; a warning says why
-   */
-  begin(directory: string, name: string): NewFile | undefined {
+  /** The file appears under its name when it is finished, not before. */
+  begin(entry: Entry, details: EntryDetails): NewFile | undefined {
+    const { directory, name } = entry
     const parent = this.#enter(directory)
     const replaces = this.#claim(parent, directory, name)
     if (replaces === undefined) return undefined
@@ -132,9 +141,9 @@ export class TargetTree {
     const as = temporaryName()
     try {
       const fd = change.createFile(parent.fd, as, 0o600)
-      return new NewFile(fd, {
-        finish: (metadata) => {
-          this.#dressFile(fd, parent.facts, path, metadata, false)
+      return new NewFile(fd, entry.size, {
+        finish: () => {
+          this.#dressFile(fd, parent.facts, path, metadataOf(entry, details), false)
           this.#rename(parent.fd, as, name, replaces)
         },
         discard: () => change.unlinkIfThere(parent.fd, as),
@@ -146,31 +155,29 @@ export class TargetTree {
     }
   }
 
-  symlink(directory: string, name: string, target: string, metadata: Metadata): boolean {
-    return this.#place(directory, name, (parent, as) => {
-      change.makeSymlink(parent.fd, as, target)
-      this.#dressName(parent, as, join(directory, name), metadata, false)
+  symlink(entry: Entry, details: EntryDetails): boolean {
+    return this.#place(entry, (parent, as) => {
+      change.makeSymlink(parent.fd, as, entry.link)
+      this.#dressName(parent, as, entryPath(entry), metadataOf(entry, details), false)
     })
   }
 
-  /** @param type one of `constants.S_IFIFO`, `S_IFCHR`, `S_IFBLK` */
-  node(directory: string, name: string, type: number, device: change.Device, metadata: Metadata): boolean {
-    return this.#place(directory, name, (parent, as) => {
-      change.makeNode(parent.fd, as, type | 0o600, device)
-      this.#dressName(parent, as, join(directory, name), metadata, true)
+  node(entry: Entry, details: EntryDetails): boolean {
+    return this.#place(entry, (parent, as) => {
+      change.makeNode(parent.fd, as, (nodeTypes[entry.type] ?? 0) | 0o600, details.device)
+      this.#dressName(parent, as, entryPath(entry), metadataOf(entry, details), true)
     })
   }
 
-  /** One more name for what was restored as `first`. */
-  link(directory: string, name: string, first: string): boolean {
+  link(entry: Entry): boolean {
+    const first = entry.link
     for (const part of first.split('/')) checkName(part)
-    return this.#place(directory, name, (parent, as) => {
+    return this.#place(entry, (parent, as) => {
       this.#open.within(parentOf(first), (from) => change.makeLink(from, nameOf(first), parent.fd, as))
     })
   }
 
-  /** Notes that the backup holds this entry, though it cannot be restored: what is there is not removed. */
-  keep(directory: string, name: string): void {
+  keep({ directory, name }: Entry): void {
     this.#enter(directory).facts.existing?.delete(name)
   }
 
@@ -252,7 +259,7 @@ export class TargetTree {
   }
 
   /** Makes something with `make` under its name or, in the place of something else, under a temporary one first. */
-  #place(directory: string, name: string, make: (parent: Parent, as: string) => void): boolean {
+  #place({ directory, name }: Entry, make: (parent: Parent, as: string) => void): boolean {
     const parent = this.#enter(directory)
     const replaces = this.#claim(parent, directory, name)
     if (replaces === undefined) return false
@@ -374,28 +381,27 @@ function kept(fd: number, metadata: Metadata | undefined): Facts {
 }
 
 interface Outcome {
-  readonly finish: (metadata: Metadata) => void
+  readonly finish: () => void
   readonly discard: () => void
   /** Tells, or throws. */
   readonly failed: (error: unknown) => void
 }
 
-/** A file that is being restored, under a temporary name until it is finished. One of `finish`, `discard` ends it. */
-export class NewFile {
+/** A file that is being restored, under a temporary name until it is finished. */
+export class NewFile implements IncomingFile {
   readonly #fd: number
+  readonly #size: number
   readonly #outcome: Outcome
   #end = 0
+  #failed = false
 
-  constructor(fd: number, outcome: Outcome) {
+  constructor(fd: number, size: number, outcome: Outcome) {
     this.#fd = fd
+    this.#size = size
     this.#outcome = outcome
   }
 
-  /**
-   * Writes at `position`; what is not written is a hole.
-   * @returns false when that failed, which is told; the file is discarded then
-   * @throws Failure `no-space`; the file is discarded then
-   */
+  /** @throws Failure `no-space`; the file is discarded then */
   write(content: Uint8Array, position: number): boolean {
     try {
       change.writeAll(this.#fd, content, position)
@@ -403,16 +409,17 @@ export class NewFile {
       return true
     } catch (error) {
       this.discard()
+      this.#failed = true
       this.#outcome.failed(error)
       return false
     }
   }
 
-  /** @returns false when the file could not be completed, which is told */
-  finish(size: number, metadata: Metadata): boolean {
+  finish(): boolean {
+    if (this.#failed) return false
     try {
-      if (this.#end !== size) ftruncateSync(this.#fd, size)
-      this.#outcome.finish(metadata)
+      if (this.#end !== this.#size) ftruncateSync(this.#fd, this.#size)
+      this.#outcome.finish()
       return true
     } catch (error) {
       this.#outcome.discard()

@@ -10,6 +10,7 @@ import { removeEntry } from '../src/clear.ts'
 import { openDirectory } from '../src/directory.ts'
 import type { Metadata } from '../src/metadata.ts'
 import { TargetTree } from '../src/target.ts'
+import * as make from './support.ts'
 
 const scratch = mkdtempSync(join(tmpdir(), 'freezer-target-'))
 chmodSync(scratch, 0o755)
@@ -57,12 +58,12 @@ test('opens no more than it closes, however deep', () => {
     let at = ''
     for (let depth = 0; depth < 600; depth++) {
       at = at === '' ? 'd' : `${at}/d`
-      assert.ok(target.directory(at, directory))
+      assert.ok(target.directory(...make.directory(at, directory)))
     }
     assert.ok(descriptors() < before + 300)
     // Back up by half, through directories that were closed meanwhile.
     const half = at.slice(0, 601)
-    assert.equal(target.file(`${half}/e`, 'f', plain, content), ending === 'finish')
+    assert.equal(target.file(...make.file(`${half}/e`, 'f', plain), content), ending === 'finish')
     target[ending]()
     assert.equal(descriptors(), before)
   }
@@ -74,10 +75,10 @@ test('a full file system ends the restore and leaves nothing unfinished', () => 
     const large = Buffer.alloc(400_000, 1)
     const noSpace = (error: unknown) => isFailure(error) && error.code === 'no-space'
     const target = open(path, [])
-    target.file('', 'a', plain, content)
-    const file = target.begin('', 'b')
+    target.file(...make.file('', 'a', plain), content)
+    const file = target.begin(...make.file('', 'b', plain))
     assert.throws(() => file?.write(large, 0), noSpace)
-    assert.throws(() => target.file('', 'c', plain, large), noSpace)
+    assert.throws(() => target.file(...make.file('', 'c', plain), large), noSpace)
     target.abandon()
     assert.deepEqual(readdirSync(path), ['a'])
   })
@@ -91,7 +92,7 @@ test('removing stops where another file system is mounted', () => {
     const before = describeTree(mounted)
     const warnings: Warning[] = []
     const target = open(path, warnings, { overwrite: true, remove: true })
-    target.directory('', directory)
+    target.directory(...make.directory('', directory))
     target.finish()
     assert.deepEqual(differences(before, describeTree(mounted)), [])
     assert.deepEqual(readdirSync(join(path, 'd')), ['m'])
@@ -119,14 +120,14 @@ test('what is made in a directory with a default ACL or a group of its own has i
   chmodSync(join(path, 'd'), 0o2755)
   const warnings: Warning[] = []
   const target = open(path, warnings, { overwrite: true })
-  target.directory('', directory)
-  target.file('', 'f', plain, content)
-  target.directory('d', directory)
-  target.file('d', 'f', plain, content)
-  target.node('d', 'p', 0o010000, { major: 0, minor: 0 }, plain)
-  target.symlink('d', 's', 'anywhere', plain)
-  target.directory('d/e', directory)
-  target.file('d/e', 'f', plain, content)
+  target.directory(...make.directory('', directory))
+  target.file(...make.file('', 'f', plain), content)
+  target.directory(...make.directory('d', directory))
+  target.file(...make.file('d', 'f', plain), content)
+  target.node(...make.given('fifo', 'd', 'p', plain))
+  target.symlink(...make.given('symlink', 'd', 's', plain, { link: 'anywhere' }))
+  target.directory(...make.directory('d/e', directory))
+  target.file(...make.file('d/e', 'f', plain), content)
   target.finish()
   assert.deepEqual(warnings, [])
   for (const [name, got] of describeTree(path)) {
@@ -139,15 +140,16 @@ test('what is made in a directory with a default ACL or a group of its own has i
 /** Restores as a user without privilege, in a process of its own; prints its warnings. */
 const unprivileged = `
   const { TargetTree } = await import(process.argv[1])
+  const make = await import(process.argv[3])
   const warnings = []
   const target = new TargetTree(process.argv[2], { overwrite: false, remove: false, warn: (w) => warnings.push(w) })
   const value = new Uint8Array([1])
   const plain = { mode: 0o6755, uid: 12, gid: 34, mtime: 1, mtimeNs: 0, attributes: [{ name: 'trusted.a', value }] }
-  for (let i = 0; i < 10; i++) target.file('', 'f' + i, plain, value)
-  target.directory('d', plain)
-  target.symlink('d', 's', 'anywhere', plain)
-  target.node('d', 'c', 0o020000, { major: 1, minor: 3 }, plain)
-  target.node('d', 'p', 0o010000, { major: 0, minor: 0 }, plain)
+  for (let i = 0; i < 10; i++) target.file(...make.file('', 'f' + i, plain), value)
+  target.directory(...make.directory('d', plain))
+  target.symlink(...make.given('symlink', 'd', 's', plain, { link: 'anywhere' }))
+  target.node(...make.given('character', 'd', 'c', plain, { device: { major: 1, minor: 3 } }))
+  target.node(...make.given('fifo', 'd', 'p', plain))
   target.finish()
   console.log(JSON.stringify(warnings))`
 
@@ -155,10 +157,12 @@ test('without privilege, what is lost is told once for all, and nothing runs as 
   const path = join(scratch, 'unprivileged')
   mkdirSync(path)
   if (root) chownSync(path, 65534, 65534)
-  const module = new URL('../src/target.ts', import.meta.url).href
+  const [module, support] = ['../src/target.ts', './support.ts'].map(
+    (file) => new URL(file, import.meta.url).href,
+  ) as [string, string]
   const output = execFileSync(
     process.execPath,
-    ['--input-type=module', '-e', unprivileged, module, path],
+    ['--input-type=module', '-e', unprivileged, module, path, support],
     root ? { uid: 65534, gid: 65534 } : {},
   )
   const warnings = JSON.parse(output.toString()) as Warning[]
@@ -192,15 +196,15 @@ test('a directory swapped for a link all the time leads nowhere', async () => {
     for (let round = 0; round < 150; round++) {
       const target = open(path, [], { overwrite: true, remove: round % 2 === 0 })
       try {
-        target.directory('', directory)
-        target.file('', 'a', plain, content)
-        target.directory('d', { ...directory, mode: 0o700 })
-        target.file('d', `f${round % 5}`, plain, content)
-        target.link('d', 'h', 'a')
-        target.directory('d/e', directory)
-        target.file('d/e', 'f', plain, content)
-        target.directory('z', directory)
-        target.link('z', 'h', 'd/f0')
+        target.directory(...make.directory('', directory))
+        target.file(...make.file('', 'a', plain), content)
+        target.directory(...make.directory('d', { ...directory, mode: 0o700 }))
+        target.file(...make.file('d', `f${round % 5}`, plain), content)
+        target.link(make.given('hardlink', 'd', 'h', plain, { link: 'a' })[0])
+        target.directory(...make.directory('d/e', directory))
+        target.file(...make.file('d/e', 'f', plain), content)
+        target.directory(...make.directory('z', directory))
+        target.link(make.given('hardlink', 'z', 'h', plain, { link: 'd/f0' })[0])
         target.finish()
       } catch (error) {
         // A directory that vanishes between two calls may end the run.

@@ -11,9 +11,17 @@ import {
   openDirectory,
   Stat,
 } from '@freezer/filesystem'
-import { bytePath, displayPath, type EngineBackup, type Entry, Failure, type TreeSource } from '@freezer/sdk'
+import {
+  bytePath,
+  displayPath,
+  type EngineBackup,
+  type Entry,
+  Failure,
+  type Matches,
+  matcher,
+  type TreeSource,
+} from '@freezer/sdk'
 import { dumpdir, letters } from './dumpdir.ts'
-import { type Excluded, excluder } from './exclude.ts'
 import { Files } from './files.ts'
 import { flags } from './header.ts'
 import { Links } from './links.ts'
@@ -83,7 +91,7 @@ class Walk {
   readonly #output: Output
   readonly #source: TreeSource
   readonly #top: Stat
-  readonly #excluded: Excluded | undefined
+  readonly #excluded: Matches | undefined
   readonly #followLinks: boolean
   readonly #previous: Previous
   readonly #siblings: Siblings
@@ -95,7 +103,7 @@ class Walk {
     this.#output = output
     this.#source = source
     this.#top = top
-    this.#excluded = excluder(source.exclude)
+    this.#excluded = matcher(source.exclude)
     this.#followLinks = follows(source)
     this.#previous = new Previous(output.run.previous)
     const hard = source.dereference === 'hard' || source.dereference === 'all'

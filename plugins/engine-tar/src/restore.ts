@@ -2,23 +2,24 @@
  * Restore: brings the entries back one by one, in their order, each from the record that it names. The index says what
  * is to be where; the record adds the content and what an entry does not hold. Neither is believed.
  */
-import { constants } from 'node:fs'
-import { checkName, type Metadata, type NewFile, TargetTree } from '@freezer/filesystem'
+import { checkName, type IncomingFile, type Receiver, TargetTree } from '@freezer/filesystem'
 import {
+  asFailure,
   compareDirectories,
   displayPath,
   type EngineRestore,
   type Entry,
+  type EntryDetails,
   entryPath,
   Failure,
   isFailure,
   throwIfAborted,
 } from '@freezer/sdk'
 import { Cursor, truncated } from './cursor.ts'
+import { EntryReceiver } from './entry-receiver.ts'
 import type { Member } from './record.ts'
 import { Unrestored } from './unrestored.ts'
 
-const nodeTypes = { fifo: constants.S_IFIFO, character: constants.S_IFCHR, block: constants.S_IFBLK }
 const untrusted = 'No honest backup does this: do not trust where it came from.'
 const noDevice = { major: 0, minor: 0 }
 
@@ -27,29 +28,42 @@ const countEntries = 500
 const countBytes = 1 << 20
 
 /**
- * Restores a tree into a directory.
+ * Restores entries into a directory, or hands them out.
  * @throws Failure `hostile` for entries and records that no honest backup holds, `no-space`, `denied`, `plugin` when
- *   the target is no directory
+ *   the target is a stream
  */
 export async function restore(run: EngineRestore): Promise<void> {
-  const { target } = run
-  if (target.kind !== 'tree') {
-    throw new Failure('plugin', 'A tar archive is restored to a directory, not to a stream.', {
-      remedy: 'Name a directory as the destination.',
-    })
-  }
-  const tree = new TargetTree(target.path, { ...target, warn: run.warn })
+  const { content } = run.target.kind === 'entries' ? run.target : { content: true }
+  // The record of a hard link says nothing that its entry does not.
+  run.expect?.(({ type, size, place }) => {
+    if (type === 'hardlink') return 0
+    return content ? place.length : Math.max(1, place.length - size)
+  })
+  const receiver = receiverOf(run)
   try {
-    await new Restore(run, tree).run()
-    tree.finish()
+    await new Restore(run, receiver).run()
+    await receiver.finish()
   } finally {
-    tree.abandon()
+    receiver.abandon()
+  }
+}
+
+function receiverOf({ target, warn }: EngineRestore): Receiver {
+  switch (target.kind) {
+    case 'tree':
+      return new TargetTree(target.path, { ...target, warn })
+    case 'entries':
+      return new EntryReceiver(target)
+    case 'stream':
+      throw new Failure('plugin', 'A tar archive is restored to a directory, not to a stream.', {
+        remedy: 'Name a directory as the destination.',
+      })
   }
 }
 
 class Restore {
   readonly #run: EngineRestore
-  readonly #tree: TargetTree
+  readonly #receiver: Receiver
   readonly #cursor: Cursor
   /** What later hard links must not lead to. */
   readonly #unrestored = new Unrestored()
@@ -57,9 +71,9 @@ class Restore {
   #entries = 0
   #bytes = 0
 
-  constructor(run: EngineRestore, tree: TargetTree) {
+  constructor(run: EngineRestore, receiver: Receiver) {
     this.#run = run
-    this.#tree = tree
+    this.#receiver = receiver
     this.#cursor = new Cursor(run.archive)
   }
 
@@ -98,25 +112,27 @@ class Restore {
   }
 
   async #entry(entry: Entry): Promise<void> {
-    const { directory, name, type, link } = entry
-    if (type === 'hardlink') {
-      this.#hardLink(entry)
+    if (entry.type === 'hardlink') {
+      await this.#hardLink(entry)
       return
     }
     let member: Member
     try {
       member = await this.#member(entry)
     } catch (error) {
-      this.#withoutRecord(entry, error)
+      await this.#withoutRecord(entry, damaged(error))
       return
     }
-    const metadata = metadataOf(entry, member)
-    let restored: boolean
-    if (type === 'directory') restored = this.#tree.directory(directory, metadata)
-    else if (type === 'symlink') restored = this.#tree.symlink(directory, name, link, metadata)
-    else if (type === 'file') restored = await this.#file(entry, member, metadata)
-    else restored = this.#tree.node(directory, name, nodeTypes[type], member.device, metadata)
+    const given = entry.type === 'file' ? this.#file(entry, member) : this.#give(entry, member)
+    const restored = given instanceof Promise ? await given : given
     if (!restored) this.#unrestored.add(entry)
+  }
+
+  /** Gives what is no file and no hard link to the receiver. */
+  #give(entry: Entry, details: EntryDetails): boolean | Promise<boolean> {
+    if (entry.type === 'directory') return this.#receiver.directory(entry, details)
+    if (entry.type === 'symlink') return this.#receiver.symlink(entry, details)
+    return this.#receiver.node(entry, details)
   }
 
   /**
@@ -141,63 +157,84 @@ class Restore {
     return member
   }
 
-  #hardLink(entry: Entry): void {
-    const { directory, name, link } = entry
+  async #hardLink(entry: Entry): Promise<void> {
+    const { link } = entry
     if (!comesBefore(link, entry)) {
       throw new Failure('hostile', `${shown(entry)} is a link to a later entry.`, { remedy: untrusted })
     }
     if (this.#unrestored.has(link)) {
-      this.#warn(entry, `not restored: it is another name of ${displayPath(link)}, which was not restored`)
-      this.#tree.keep(directory, name)
-    } else if (this.#tree.link(directory, name, link)) {
-      return
+      const message = `it is another name of ${displayPath(link)}, which was not restored`
+      await this.#lose(entry, new Failure('damaged', message))
+    } else if (!(await this.#receiver.link(entry))) {
+      this.#unrestored.add(entry)
     }
-    this.#unrestored.add(entry)
   }
 
   /** Goes on where a record is damaged: what the entry itself tells is enough for a directory and for a link. */
-  #withoutRecord(entry: Entry, error: unknown): void {
-    if (!isFailure(error) || error.code !== 'damaged') throw error
-    const { directory, name, type, link } = entry
-    const metadata = metadataOf(entry)
-    let restored = false
-    if (type === 'directory') restored = this.#tree.directory(directory, metadata)
-    else if (type === 'symlink') restored = this.#tree.symlink(directory, name, link, metadata)
-    else if (type === 'fifo') restored = this.#tree.node(directory, name, nodeTypes.fifo, noDevice, metadata)
-    else {
-      this.#tree.keep(directory, name)
-      this.#warn(entry, `not restored: ${error.message}`)
+  async #withoutRecord(entry: Entry, failure: Failure): Promise<void> {
+    const { type } = entry
+    if (type === 'file' || type === 'character' || type === 'block') {
+      await this.#lose(entry, failure)
+      return
     }
-    if (restored) this.#warn(entry, `extended attributes are lost: ${error.message}`, 'metadata')
+    const restored = await this.#give(entry, { attributes: [], device: noDevice, failure })
+    if (restored) this.#warn(entry, `extended attributes are lost: ${failure.message}`, 'metadata')
     else this.#unrestored.add(entry)
   }
 
-  async #file(entry: Entry, member: Member, metadata: Metadata): Promise<boolean> {
-    const { directory, name, place } = entry
-    this.#promise(entry, member.stored)
-    if (member.runs === undefined) {
-      if (member.stored === 0) return this.#tree.file(directory, name, metadata, nothing)
-      try {
-        // Usually the whole file is at hand already; then nothing is waited for.
-        const start = place.offset + member.contentAt
-        const found = this.#cursor.at(place.level, start)
-        const content = found instanceof Promise ? await found : found
-        if (content === undefined) throw truncated()
-        if (content.length >= member.stored) {
-          this.#bytes += member.stored
-          return this.#tree.file(directory, name, metadata, content.subarray(0, member.stored))
-        }
-      } catch (error) {
-        this.#withoutRecord(entry, error)
-        return false
-      }
-    }
-    const file = this.#tree.begin(directory, name)
-    if (file === undefined) return false
-    return await this.#largeFile(entry, member, metadata, file)
+  async #lose(entry: Entry, failure: Failure): Promise<void> {
+    await this.#receiver.keep(entry, failure)
+    this.#warn(entry, `not restored: ${failure.message}`)
+    this.#unrestored.add(entry)
   }
 
-  async #largeFile(entry: Entry, member: Member, metadata: Metadata, file: NewFile): Promise<boolean> {
+  #file(entry: Entry, member: Member): boolean | Promise<boolean> {
+    const { place } = entry
+    const receiver = this.#receiver
+    if (!receiver.content || (member.runs === undefined && member.stored === 0)) {
+      return receiver.file(entry, member, nothing)
+    }
+    this.#promise(entry, member.stored)
+    if (member.runs === undefined) {
+      // Usually the whole file is at hand already; then nothing is waited for.
+      let found: Uint8Array | undefined | Promise<Uint8Array | undefined>
+      try {
+        found = this.#cursor.at(place.level, place.offset + member.contentAt)
+      } catch (error) {
+        found = Promise.reject(error as Error)
+      }
+      if (found instanceof Promise) return this.#awaitedFile(entry, member, found)
+      if (found !== undefined && found.length >= member.stored) return this.#wholeFile(entry, member, found)
+    }
+    return this.#largeFile(entry, member)
+  }
+
+  async #awaitedFile(
+    entry: Entry,
+    member: Member,
+    content: Promise<Uint8Array | undefined>,
+  ): Promise<boolean> {
+    let found: Uint8Array | undefined
+    try {
+      found = await content
+      if (found === undefined) throw truncated()
+    } catch (error) {
+      await this.#lose(entry, damaged(error))
+      return false
+    }
+    return found.length >= member.stored
+      ? this.#wholeFile(entry, member, found)
+      : this.#largeFile(entry, member)
+  }
+
+  #wholeFile(entry: Entry, member: Member, content: Uint8Array): boolean | Promise<boolean> {
+    this.#bytes += member.stored
+    return this.#receiver.file(entry, member, content.subarray(0, member.stored))
+  }
+
+  async #largeFile(entry: Entry, member: Member): Promise<boolean> {
+    const file = await this.#receiver.begin(entry, member)
+    if (file === undefined) return false
     const { level, offset } = entry.place
     const runs = member.runs ?? [0, member.size]
     let from = offset + member.contentAt
@@ -205,25 +242,33 @@ class Restore {
       let position = runs[i] as number
       const end = position + (runs[i + 1] as number)
       while (position < end) {
-        let piece: Uint8Array | undefined
-        try {
-          throwIfAborted(this.#run.signal)
-          piece = await this.#cursor.at(level, from)
-          if (piece === undefined) throw truncated()
-        } catch (error) {
-          file.discard()
-          this.#withoutRecord(entry, error)
+        const piece = await this.#piece(file, level, from)
+        if (isFailure(piece)) {
+          this.#warn(entry, `not restored: ${piece.message}`)
           return false
         }
-        if (piece.length > end - position) piece = piece.subarray(0, end - position)
-        if (!file.write(piece, position)) return false
-        position += piece.length
-        from += piece.length
-        this.#bytes += piece.length
+        const part = piece.subarray(0, end - position)
+        if (!(await file.write(part, position))) return await file.finish()
+        position += part.length
+        from += part.length
+        this.#bytes += part.length
         if (this.#bytes >= countBytes) this.#tell()
       }
     }
-    return file.finish(member.size, metadata)
+    return await file.finish()
+  }
+
+  /** The bytes of a file from a place on; or why they cannot be had, and the file is discarded. */
+  async #piece(file: IncomingFile, level: number, from: number): Promise<Uint8Array | Failure> {
+    try {
+      throwIfAborted(this.#run.signal)
+      const piece = await this.#cursor.at(level, from)
+      if (piece === undefined) throw truncated()
+      return piece
+    } catch (error) {
+      await file.discard(asFailure(error))
+      return damaged(error)
+    }
   }
 
   /** @throws Failure `hostile` when more content comes than the manifest said */
@@ -236,6 +281,8 @@ class Restore {
   }
 
   #warn(entry: Entry, message: string, kind: 'unrestored' | 'metadata' = 'unrestored'): void {
+    // Whoever takes entries is told with the entry itself.
+    if (this.#run.target.kind === 'entries') return
     this.#run.warn({ kind, path: displayPath(entryPath(entry)), message })
   }
 }
@@ -276,9 +323,10 @@ function comesBefore(link: string, entry: Entry): boolean {
   return order < 0 || (order === 0 && link.slice(slash + 1) < entry.name)
 }
 
-function metadataOf(entry: Entry, member?: Member): Metadata {
-  const { mode, uid, gid, mtime, mtimeNs } = entry
-  return { mode, uid, gid, mtime, mtimeNs, attributes: member?.attributes ?? [] }
+/** A failure that ends no more than an entry. @throws `error` when it is anything else */
+function damaged(error: unknown): Failure {
+  if (!isFailure(error) || error.code !== 'damaged') throw error
+  return error
 }
 
 function mismatch(what: string): Failure {

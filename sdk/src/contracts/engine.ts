@@ -4,7 +4,8 @@
  * thread of its own, where the pipeline loads it anew by `module`; synchronous file calls are welcome there.
  */
 import type { Warning } from './context.ts'
-import type { EntryReader, EntryWriter } from './entry.ts'
+import type { Entry, EntryReader, EntryWriter } from './entry.ts'
+import type { Failure } from './failures.ts'
 import type { OptionDeclarations, Options } from './options.ts'
 
 /** A directory tree, or one file, of this machine. Plain data: it crosses threads. */
@@ -42,13 +43,45 @@ export interface TreeTarget {
   readonly remove: boolean
 }
 
+/** What the record of an entry holds besides content, and the entry itself does not. */
+export interface EntryDetails {
+  /** Extended attributes, ACLs among them. Their names are byte strings: `user.color`. */
+  readonly attributes: readonly { readonly name: string; readonly value: Uint8Array }[]
+  /** What a device node stands for; zeros for all else. */
+  readonly device: { readonly major: number; readonly minor: number }
+  /** Why the record could not be read; there are no attributes then, and no content. */
+  readonly failure?: Failure | undefined
+}
+
+/**
+ * Takes entries with all that belongs to them, one after the other, in walk order: `begin`, for a file any number of
+ * `write`, then `end`. Nothing is made on this machine. An engine gives it every entry that it reads, those whose
+ * record or content is damaged too, and checks all that it checks before it writes to a tree. Await what a call returns,
+ * if that is a promise, before the next one.
+ */
+export interface EntryTarget {
+  readonly kind: 'entries'
+  /** Whether the content of files is wanted. Without it nothing is written, and no content is to be read. */
+  readonly content: boolean
+  /** Keeps `entry` and `details`: they must not change afterwards. A hard link comes without details. */
+  begin(entry: Entry, details: EntryDetails): Promise<void> | undefined
+  /**
+   * Content of the file at hand, which stands at `position` of it. Positions ascend; what is skipped is a hole. `bytes`
+   * are copied.
+   * @returns false when no more of this file is wanted: go on with `end`
+   */
+  write(bytes: Uint8Array, position: number): boolean | Promise<boolean>
+  /** The entry at hand is complete; or, with `failure`, the rest of its content cannot be had. */
+  end(failure?: Failure): Promise<void> | undefined
+}
+
 /** Where a stream is restored to. */
 export interface StreamTarget {
   readonly kind: 'stream'
   readonly write: (chunks: AsyncIterable<Uint8Array>, name: string, signal: AbortSignal) => Promise<void>
 }
 
-export type Target = TreeTarget | StreamTarget
+export type Target = TreeTarget | EntryTarget | StreamTarget
 
 /** The archive of the level that is being written. */
 export interface ArchiveWriter {
@@ -102,6 +135,11 @@ export interface EngineRestore<D extends OptionDeclarations = OptionDeclarations
   readonly archive: ArchiveReader
   /** Bytes of content that the manifest promised; more than that is `hostile`. */
   readonly promised: number
+  /**
+   * Tells, before the first entry is read, how many bytes of each record are going to be asked for, from its start:
+   * only those are fetched ahead. Without it, all of all records are. A wrong answer costs time and nothing else.
+   */
+  readonly expect?: (needed: (entry: Entry) => number) => void
 }
 
 export interface EngineList<D extends OptionDeclarations = OptionDeclarations> extends EngineRun<D> {
@@ -126,7 +164,8 @@ export interface Engine<D extends OptionDeclarations = OptionDeclarations> {
    */
   backup(run: EngineBackup<D>): Promise<void>
   /**
-   * Brings the entries back. What cannot be brought back is a warning, and the rest goes on.
+   * Brings the entries back to a tree, or hands them to an `EntryTarget`. What cannot be brought back is a warning (an
+   * `EntryTarget` is told instead), and the rest goes on.
    * @throws Failure `hostile` for what no honest archive holds; nothing outside the target was touched
    */
   restore(run: EngineRestore<D>): Promise<void>

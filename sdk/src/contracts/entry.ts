@@ -44,7 +44,11 @@ export interface Entry {
    */
   ctime: number
   ctimeNs: number
-  /** As the system gave it; above 2^53 only good for comparison. */
+  /**
+   * As the system gave it; above 2^53 only good for comparison. 0 together with a `ctimeNs` of -1 means: the record may
+   * have another path than the entry. So it is in archives of other programs, where a directory was renamed since, and
+   * for a hard link that stands for the file itself because its first name is left out of a restore.
+   */
   inode: number
   /** Target of a symbolic link; path of the first name of a hard link; '' otherwise. */
   link: string
@@ -70,6 +74,15 @@ export function compareDirectories(a: string, b: string): number {
 }
 
 const slash = 0x2f
+
+/** Negative, 0 or positive as entry `a` comes before, is at, or comes after the place of `b` in walk order. */
+export function compareEntries(
+  a: Pick<Entry, 'directory' | 'name'>,
+  b: Pick<Entry, 'directory' | 'name'>,
+): number {
+  const order = compareDirectories(a.directory, b.directory)
+  return order !== 0 ? order : a.name < b.name ? -1 : a.name > b.name ? 1 : 0
+}
 
 /** Whether `path` lies below `directory`. */
 export function isWithin(path: string, directory: string): boolean {

@@ -65,9 +65,11 @@ export class BlockServer {
     await this.#planning
     const wanted = (p: Planned): boolean =>
       p.level === level && offset >= p.block.start && offset < p.block.start + p.block.size
+    // What was planned before it was passed over.
+    const planned = this.#planned.findIndex(wanted)
+    if (planned > 0) this.#planned.splice(0, planned)
     const crossing = this.#recent.slice(Math.max(0, this.#recent.length - (this.#sent - seen)))
-    if (crossing.some(wanted) || this.#planned.some(wanted) || this.#fetching.some(wanted))
-      return this.#pump(send)
+    if (crossing.some(wanted) || planned >= 0 || this.#fetching.some(wanted)) return this.#pump(send)
     let stored: StoredLevel
     let block: ArchiveBlock | undefined
     try {

@@ -4,7 +4,16 @@ import type { Warning } from '../contracts/context.ts'
 import type { Engine } from '../contracts/engine.ts'
 import { asFailure, Failure, fromRecord, throwIfAborted } from '../contracts/failures.ts'
 import type { Page } from '../repository/entries.ts'
-import type { EngineStart, EngineTask, FromEngine, SentBlock, ToEngine, TreeSize } from './engine-messages.ts'
+import type { Manifest } from '../repository/manifest.ts'
+import type {
+  EngineStart,
+  EngineTask,
+  FromEngine,
+  Lot,
+  SentBlock,
+  ToEngine,
+  TreeSize,
+} from './engine-messages.ts'
 
 /** How long an engine may take to end by itself after an abort, in milliseconds. */
 const abortGrace = 5_000
@@ -28,6 +37,8 @@ export interface EngineHandlers {
     send: (block: SentBlock) => void,
   ) => Promise<void>
   readonly taken?: (blocks: number, send: (block: SentBlock) => void) => Promise<void>
+  /** Takes entries for an `EntryTarget`; `leave` says that no more content of the entry of a number is wanted. */
+  readonly lot?: (lot: Lot, leave: (entry: number) => void) => Promise<void>
   readonly warning: (warning: Warning) => void
   readonly count: (entries: number, bytes: number) => void
 }
@@ -80,6 +91,7 @@ export class EngineThread implements AsyncDisposable {
       const bytes = 'bytes' in message ? message.bytes : undefined
       worker.postMessage(message, bytes?.buffer instanceof ArrayBuffer ? [bytes.buffer] : [])
     }
+    const leave = (entry: number): void => send({ type: 'left', entry })
     const serve = (work: Promise<unknown> | undefined): void => {
       if (work === undefined) throw new Error('The engine asked for what this run does not serve.')
       const failed = (error: unknown): void => {
@@ -105,6 +117,8 @@ export class EngineThread implements AsyncDisposable {
           return serve(handlers.need?.(message.level, message.offset, message.seen, send))
         case 'taken':
           return serve(handlers.taken?.(message.blocks, send))
+        case 'lot':
+          return serve(handlers.lot?.(message.lot, leave).then(() => send({ type: 'lot taken' })))
         case 'warning':
           return handlers.warning(message.warning)
         case 'count':
@@ -144,6 +158,15 @@ export class EngineThread implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#worker.terminate()
   }
+}
+
+/** The engine that a backup needs. @throws Failure `plugin` when it is not among `engines` */
+export function engineOf({ engine: { name } }: Manifest, engines: readonly Engine[]): Engine {
+  const engine = engines.find((one) => one.name === name)
+  if (engine !== undefined) return engine
+  throw new Failure('plugin', `This backup needs the engine "${name}", which is not installed.`, {
+    remedy: 'Install the plugin that provides it.',
+  })
 }
 
 function interrupted(signal: AbortSignal): Failure {

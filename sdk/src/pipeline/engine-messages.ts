@@ -1,6 +1,7 @@
 /** What the thread of an engine and its host tell each other. */
 import type { Warning } from '../contracts/context.ts'
-import type { TreeSource, TreeTarget } from '../contracts/engine.ts'
+import type { EntryDetails, TreeSource, TreeTarget } from '../contracts/engine.ts'
+import type { Entry } from '../contracts/entry.ts'
 import type { FailureRecord } from '../contracts/failures.ts'
 import type { Page } from '../repository/entries.ts'
 
@@ -20,7 +21,11 @@ export interface EngineTask {
         readonly level: number
         readonly previous: boolean
       }
-    | { readonly verb: 'restore'; readonly target: TreeTarget; readonly promised: number }
+    | {
+        readonly verb: 'restore'
+        readonly target: TreeTarget | { readonly kind: 'entries'; readonly content: boolean }
+        readonly promised: number
+      }
   /** Bytes of a block, and blocks that the archive may have under way. */
   readonly blockSize: number
   readonly blocks: number
@@ -45,6 +50,8 @@ export type FromEngine =
   | { readonly type: 'need'; readonly level: number; readonly offset: number; readonly seen: number }
   /** Has done with this many blocks that were sent. */
   | { readonly type: 'taken'; readonly blocks: number }
+  /** Entries that an `EntryTarget` got, with their content. */
+  | { readonly type: 'lot'; readonly lot: Lot }
   | { readonly type: 'warning'; readonly warning: Warning }
   | { readonly type: 'count'; readonly entries: number; readonly bytes: number }
   /** A backup also says how large the tree is. */
@@ -60,6 +67,10 @@ export type ToEngine =
   | { readonly type: 'page'; readonly bytes: Uint8Array<ArrayBuffer> | undefined }
   /** A decoded block of an archive: as planned, or the answer to `need`. */
   | SentBlock
+  /** A lot was taken. */
+  | { readonly type: 'lot taken' }
+  /** No more content of the entry of this number is wanted. Entries are counted from 1. */
+  | { readonly type: 'left'; readonly entry: number }
   | { readonly type: 'abort' }
 
 export interface SentBlock {
@@ -75,3 +86,21 @@ export interface SentBlock {
   /** The offset that `need` asked for, when this answers it; undefined for a planned block. */
   readonly answers: number | undefined
 }
+
+/** What calls of an `EntryTarget` were made, in their order, and the content that they brought. */
+export interface Lot {
+  readonly parts: readonly LotPart[]
+  readonly bytes: Uint8Array<ArrayBuffer>
+}
+
+export type LotPart =
+  | {
+      readonly type: 'begin'
+      readonly entry: Entry
+      readonly attributes: EntryDetails['attributes']
+      readonly device: EntryDetails['device']
+      readonly failure: FailureRecord | undefined
+    }
+  /** Content at `position` of the file: `length` of the bytes of the lot, behind those of the part before. */
+  | { readonly type: 'write'; readonly position: number; readonly length: number }
+  | { readonly type: 'end'; readonly failure: FailureRecord | undefined }

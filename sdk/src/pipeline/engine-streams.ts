@@ -107,6 +107,7 @@ export class ThreadArchiveWriter implements ArchiveWriter {
 export class ThreadEntryReader implements EntryReader {
   readonly #post: Post
   readonly #plan: boolean
+  #needed = ({ place }: Entry): number => place.length
   readonly #pages: (readonly Entry[] | undefined)[] = []
   #asked = 0
   #page: readonly Entry[] = []
@@ -118,6 +119,11 @@ export class ThreadEntryReader implements EntryReader {
   constructor(post: Post, plan: boolean) {
     this.#post = post
     this.#plan = plan
+  }
+
+  /** Plans only so many bytes of each record. */
+  expect(needed: (entry: Entry) => number): void {
+    this.#needed = needed
   }
 
   peek(): Entry | undefined {
@@ -162,8 +168,16 @@ export class ThreadEntryReader implements EntryReader {
     const entries = readEntries(bytes)
     if (this.#plan) {
       const places = new Float64Array(entries.length * 3)
-      entries.forEach(({ place }, i) => places.set([place.level, place.offset, place.length], i * 3))
-      this.#post({ type: 'plan', places }, [places.buffer])
+      let at = 0
+      for (const entry of entries) {
+        const length = Math.min(entry.place.length, this.#needed(entry))
+        if (length <= 0) continue
+        places[at++] = entry.place.level
+        places[at++] = entry.place.offset
+        places[at++] = length
+      }
+      const planned = places.slice(0, at)
+      if (at > 0) this.#post({ type: 'plan', places: planned }, [planned.buffer])
     }
     return entries
   }

@@ -2,9 +2,11 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import type { Warning } from '../contracts/context.ts'
 import type { Engine } from '../contracts/engine.ts'
+import type { Entry } from '../contracts/entry.ts'
 import { Failure, toRecord } from '../contracts/failures.ts'
 import { type Plugin, providers } from '../contracts/plugin.ts'
 import { PageWriter } from '../repository/entries.ts'
+import { ThreadEntryTarget } from './engine-entries.ts'
 import type { EngineStart, EngineTask, FromEngine, ToEngine, TreeSize } from './engine-messages.ts'
 import { ThreadArchiveReader, ThreadArchiveWriter, ThreadEntryReader } from './engine-streams.ts'
 
@@ -50,6 +52,8 @@ async function run({ job, options, blockSize, blocks }: EngineTask): Promise<Tre
   const writer = new ThreadArchiveWriter(post, blockSize, blocks)
   const archive = new ThreadArchiveReader(post)
   const reader = new ThreadEntryReader(post, job.verb === 'restore')
+  const wanted = job.verb === 'restore' && job.target.kind === 'entries' && job.target.content
+  const entryTarget = new ThreadEntryTarget(post, wanted)
   serve = (message) => {
     switch (message.type) {
       case 'space':
@@ -58,10 +62,14 @@ async function run({ job, options, blockSize, blocks }: EngineTask): Promise<Tre
         return reader.arrived(message.bytes)
       case 'block':
         return archive.arrived(message)
+      case 'lot taken':
+        return entryTarget.taken()
+      case 'left':
+        return entryTarget.leave(message.entry)
       case 'abort': {
         const failure = new Failure('interrupted', 'Interrupted.')
         aborted.abort(failure)
-        for (const stream of [writer, reader, archive]) stream.fail(failure)
+        for (const stream of [writer, reader, archive, entryTarget]) stream.fail(failure)
       }
     }
   }
@@ -72,7 +80,11 @@ async function run({ job, options, blockSize, blocks }: EngineTask): Promise<Tre
     count,
   }
   if (job.verb === 'restore') {
-    await engine.restore({ ...common, target: job.target, promised: job.promised, entries: reader, archive })
+    const { promised } = job
+    const target = job.target.kind === 'tree' ? job.target : entryTarget
+    const expect = (needed: (entry: Entry) => number) => reader.expect(needed)
+    await engine.restore({ ...common, target, promised, entries: reader, archive, expect })
+    entryTarget.finish()
     return { entries: 0, bytes: 0 }
   }
   const index = new PageWriter((page) => post({ type: 'page', page }, [page.bytes.buffer]))

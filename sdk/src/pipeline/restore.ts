@@ -7,7 +7,7 @@ import type { Manifest } from '../repository/manifest.ts'
 import type { Repository } from '../repository/repository.ts'
 import { BlockServer } from './block-server.ts'
 import { Coders, defaultWorkers } from './coders.ts'
-import { EngineThread } from './engine-host.ts'
+import { EngineThread, engineOf } from './engine-host.ts'
 import { Meter } from './meter.ts'
 import { openChainOf } from './open-backup.ts'
 import { readPages } from './page-source.ts'
@@ -45,8 +45,8 @@ export interface RestoreResult {
 }
 
 /** Decoded blocks sent ahead of the engine. */
-const window = 14
-const blockSize = 2 ** 20
+export const window = 14
+export const blockSize = 2 ** 20
 
 /**
  * @throws Failure `not-found` when no backup fits, `damaged` when the backup cannot be opened at all; damage met on
@@ -60,16 +60,7 @@ export async function restore(request: RestoreRequest, context: Context): Promis
   await using early = only === undefined || others.length > 0 ? undefined : new EngineThread(only)
   const repository = await request.repository
   const manifest = await findBackup(repository, request, signal)
-  const engine = request.engines.find((e) => e.name === manifest.engine.name)
-  if (engine === undefined) {
-    throw new Failure(
-      'plugin',
-      `This backup needs the engine "${manifest.engine.name}", which is not installed.`,
-      {
-        remedy: 'Install the plugin that provides it.',
-      },
-    )
-  }
+  const engine = engineOf(manifest, request.engines)
   await using thread = early ?? new EngineThread(engine)
   await using coders = new Coders(request.workers ?? defaultWorkers())
   const chain = await openChainOf(repository, manifest, coders, signal)

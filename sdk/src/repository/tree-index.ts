@@ -1,5 +1,5 @@
 /** The index of one backup, read where it is asked: a path costs the page that it is on, not the backup. */
-import { compareDirectories, type Entry, isWithin } from '../contracts/entry.ts'
+import { compareEntries, type Entry, isWithin } from '../contracts/entry.ts'
 import { isFailure } from '../contracts/failures.ts'
 import type { StoredChain } from './chain.ts'
 import { readEntries } from './entries.ts'
@@ -32,8 +32,8 @@ export class TreeIndex {
     for (const place of [...places, { directory: path, name: '' }]) {
       const page = this.#chain.root.pages[this.#pageOf(place)]
       const entries = page === undefined ? [] : await this.#read(page)
-      const entry = entries[lastAtMost(entries, (e) => compare(e, place))]
-      if (entry !== undefined && compare(entry, place) === 0) return entry
+      const entry = entries[lastAtMost(entries, (e) => compareEntries(e, place))]
+      if (entry !== undefined && compareEntries(entry, place) === 0) return entry
     }
     return undefined
   }
@@ -93,14 +93,14 @@ export class TreeIndex {
         lost(page)
         continue
       }
-      const start = lastAtMost(entries, (e) => (compare(e, place) < 0 ? -1 : 1)) + 1
+      const start = lastAtMost(entries, (e) => (compareEntries(e, place) < 0 ? -1 : 1)) + 1
       if (start < entries.length) yield start === 0 ? entries : entries.slice(start)
     }
   }
 
   /** Number of the page that holds a place, or would. */
   #pageOf(place: Position): number {
-    return lastAtMost(this.#chain.root.pages, (page) => compare(page, place))
+    return lastAtMost(this.#chain.root.pages, (page) => compareEntries(page, place))
   }
 
   #read(page: PageAddress): Promise<readonly Entry[]> {
@@ -113,12 +113,6 @@ export class TreeIndex {
     }
     return entries
   }
-}
-
-/** Negative, 0 or positive as `a` comes before, is, or comes after `b` in walk order. */
-function compare(a: Position, b: Position): number {
-  const order = compareDirectories(a.directory, b.directory)
-  return order !== 0 ? order : a.name < b.name ? -1 : a.name > b.name ? 1 : 0
 }
 
 /** The subdirectory of `directory` in which `path` is, or that it is. */

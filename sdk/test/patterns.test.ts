@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { after, test } from 'node:test'
 import * as fc from 'fast-check'
-import { excluder } from '../src/exclude.ts'
+import { matcher } from '../src/contracts/patterns.ts'
 
 const root = mkdtempSync(join(tmpdir(), 'exclude-'))
 after(() => rmSync(root, { recursive: true, force: true }))
@@ -50,7 +50,7 @@ function byTar(patterns: string[]): string[] {
 }
 
 function byUs(patterns: string[]): string[] {
-  const excluded = excluder(patterns)
+  const excluded = matcher(patterns)
   const found: string[] = []
   const visit = (directory: string): void => {
     for (const { name, isDirectory } of list(join(tree, directory))) {
@@ -158,7 +158,7 @@ function byTarMatchesRoot(pattern: string): boolean {
 }
 
 test('names that are no text can be left out by wildcards', () => {
-  const excluded = excluder(['x?', '*.tmp'])
+  const excluded = matcher(['x?', '*.tmp'])
   assert.equal(excluded?.('a/x\xff'), true)
   assert.equal(excluded?.('\xff\xfe.tmp'), true)
   assert.equal(excluded?.('\xff\xfe.txt'), false)

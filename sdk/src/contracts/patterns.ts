@@ -1,8 +1,8 @@
 /**
- * What to leave out, as `GNU tar --exclude` says it: shell patterns whose wildcards match `/` too, tried at the start
+ * Paths by patterns, as `GNU tar --exclude` reads them: shell patterns whose wildcards match `/` too, tried at the start
  * of the member's name and after each `/`; a directory that matches goes with all that is in it.
  */
-import { displayPath } from '@freezer/sdk'
+import { displayPath } from './entry.ts'
 
 const special = /[\\^$.*+?()[\]{}|/-]/g
 const literal = (text: string) =>
@@ -90,11 +90,11 @@ function translate(pattern: string): string {
   return source
 }
 
-/** Whether a path (a byte string, relative to the root of the tree) is to be left out. */
-export type Excluded = (path: string) => boolean
+/** Whether a pattern matches a path (a byte string, relative to the root of the tree) or a directory that it is in. */
+export type Matches = (path: string) => boolean
 
 /** The test that `patterns` make; undefined when there is none. */
-export function excluder(patterns: readonly string[]): Excluded | undefined {
+export function matcher(patterns: readonly string[]): Matches | undefined {
   if (patterns.length === 0) return undefined
   const expression = new RegExp(`(?:^|/)(?:${patterns.map(translate).join('|')})(?:/|$)`, 'su')
   return (path) => expression.test(`./${displayPath(path)}`)
