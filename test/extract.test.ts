@@ -231,11 +231,11 @@ describe('a tree with large files', () => {
   })
 
   test('a damaged block fails the content of its file, the next entries come', async () => {
-    const key = [...storage.blobs.keys()].find((name) => name.endsWith('data.00000000')) ?? ''
+    const key = [...storage.blobs.keys()].find((name) => name.endsWith('data.00000004')) ?? ''
     const sound = storage.blobs.get(key) ?? new Uint8Array(0)
     const damaged = sound.slice()
-    // In the middle of b.
-    damaged[10_000_000] = 1 ^ (damaged[10_000_000] ?? 0)
+    // In the middle of b: four blocks of a MiB are a segment.
+    damaged[100] = 1 ^ (damaged[100] ?? 0)
     storage.blobs.set(key, damaged)
     const request = { ...(await open(storage)), select: everything }
     const failed: string[] = []

@@ -89,6 +89,7 @@ class Restore {
       }
       check(entry)
       const { directory, name } = entry
+      if (directory !== lastDirectory && directory !== '') checkPath(directory)
       const order = compareDirectories(directory, lastDirectory)
       if (lastName !== undefined && (order < 0 || (order === 0 && name <= lastName))) {
         throw new Failure('hostile', `The index names ${shown(entry)} out of order.`, { remedy: untrusted })
@@ -159,6 +160,7 @@ class Restore {
 
   async #hardLink(entry: Entry): Promise<void> {
     const { link } = entry
+    checkPath(link)
     if (!comesBefore(link, entry)) {
       throw new Failure('hostile', `${shown(entry)} is a link to a later entry.`, { remedy: untrusted })
     }
@@ -310,6 +312,11 @@ function check(entry: Entry): void {
   if (!honest) {
     throw new Failure('hostile', `The index says of ${shown(entry)} what cannot be.`, { remedy: untrusted })
   }
+}
+
+/** @throws Failure `hostile` for a path that is not below the root of the tree */
+function checkPath(path: string): void {
+  for (const name of path.split('/')) checkName(name)
 }
 
 function within(value: number, highest: number): boolean {

@@ -7,7 +7,7 @@ import { after, test } from 'node:test'
 import { isFailure, type Warning } from '@freezer/sdk'
 import { describeTree, differences, removeTree } from '../../../test/support/tree.ts'
 import { type HostileCase, hostileCases } from './crafted.ts'
-import { listArchive, restoreEntries } from './restoring.ts'
+import { extractEntries, listArchive, restoreEntries } from './restoring.ts'
 
 const scratch = mkdtempSync(join(tmpdir(), 'freezer-hostile-'))
 after(() => removeTree(scratch))
@@ -61,4 +61,32 @@ test(`crafted archives change nothing outside the target: ${hostileCases.length}
       if (hostile.afterwards !== undefined) shell(hostile.afterwards)
     })
   }
+})
+
+/** What the same case comes to where nothing is on a disk: what the archive itself has wrong is found as well. */
+test('crafted archives meet the same checks when their entries are handed out', async (t) => {
+  let refused = 0
+  for (const hostile of hostileCases) {
+    await t.test(hostile.title, async () => {
+      const { archive, promised = 2 ** 50 } = hostile
+      const memory = process.memoryUsage().rss
+      let outcome: string
+      try {
+        const entries = hostile.entries ?? (await listArchive([archive], undefined))
+        const found = await extractEntries(entries, [archive], { promised })
+        for (const { path } of found) {
+          assert.ok(!path.startsWith('/') && !path.split('/').includes('..'), path)
+        }
+        outcome = found.some(({ failure }) => failure !== undefined) ? 'warning' : 'harmless'
+      } catch (error) {
+        assert.ok(isFailure(error), `not a failure: ${(error as Error).stack}`)
+        outcome = error.code
+        refused++
+      }
+      assert.ok(process.memoryUsage().rss - memory < 200 * 2 ** 20, 'too much memory')
+      // What warns on a disk may do so because of what is there already.
+      if (hostile.outcome !== 'warning') assert.equal(outcome, hostile.outcome)
+    })
+  }
+  assert.ok(refused >= 20, `${refused} were refused`)
 })
