@@ -13,6 +13,9 @@ import { localTime } from '../dates.ts'
 import type { Outcome } from './reporter.ts'
 import { count, duration, facts, size, table, visible } from './text.ts'
 
+/** Digits of an id that tell a few thousand backups apart; more are asked for where they do not. */
+const shownId = 8
+
 /** One backup is one object; several, of a mode that finds several things, are a list. */
 export function backupOutcome(results: readonly BackupResult[]): Outcome {
   const [only] = results
