@@ -10,9 +10,12 @@ export interface Argument {
   readonly help: string
 }
 
-/** An argument for oclif's parser and help. Nothing is ever read from stdin in its place. */
-export function argumentInput(argument: Argument | undefined): ArgInput {
-  if (argument === undefined) return {}
-  const input = string({ description: argument.help, ignoreStdin: true })
-  return { [argument.label.toLowerCase()]: input }
+/** Arguments, in their order, for oclif's parser and help. Nothing is ever read from stdin in their place. */
+export function argumentInput(positional: readonly Argument[] = []): ArgInput {
+  return Object.fromEntries(
+    positional.map(({ label, help }) => [
+      label.toLowerCase(),
+      string({ description: help, ignoreStdin: true }),
+    ]),
+  )
 }

@@ -39,14 +39,14 @@ export function glance(argv: readonly string[], declarations: OptionDeclarations
  */
 export async function parseArguments(
   argv: readonly string[],
-  argument: Argument | undefined,
+  positional: readonly Argument[] | undefined,
   groups: readonly OptionGroup[],
   elsewhere: () => Promise<readonly OptionGroup[]>,
 ): Promise<Record<string, unknown>> {
   // oclif looks flags up in plain objects, where it would find `--constructor`.
   const stray = words(argv).find((word) => (/^--([^=]*)/.exec(word)?.[1] ?? '') in Object.prototype)
   if (stray !== undefined) throw await unknownFlag(stray, groups, elsewhere)
-  const input = { flags: parserFlags(groups), args: argumentInput(argument), strict: true }
+  const input = { flags: parserFlags(groups), args: argumentInput(positional), strict: true }
   const { flags, args } = await parse([...argv], input).catch(async (error) => {
     throw await usageFailure(error, groups, elsewhere)
   })
@@ -56,16 +56,18 @@ export async function parseArguments(
     const value = flags[spell(name, '-')]
     if (value !== undefined) commandLine[name] = value
   }
-  const positional = argument && args[argument.label.toLowerCase()]
-  if (argument === undefined || positional === undefined) return commandLine
-  const { label, option } = argument
-  if (!groups.some(({ declarations }) => Object.hasOwn(declarations, option))) {
-    throw new Failure('usage', `${label} means nothing to the mode that was chosen.`)
+  for (const { label, option } of positional ?? []) {
+    const value = args[label.toLowerCase()]
+    if (value === undefined) continue
+    if (!groups.some(({ declarations }) => Object.hasOwn(declarations, option))) {
+      throw new Failure('usage', `${label} means nothing to the mode that was chosen.`)
+    }
+    if (commandLine[option] !== undefined) {
+      throw new Failure('usage', `${label} and --${spell(option, '-')} mean the same: give one of them.`)
+    }
+    commandLine[option] = value
   }
-  if (commandLine[option] !== undefined) {
-    throw new Failure('usage', `${label} and --${spell(option, '-')} mean the same: give one of them.`)
-  }
-  return { ...commandLine, [option]: positional }
+  return commandLine
 }
 
 /** What oclif's parser threw, as a failure with a hint. */

@@ -28,7 +28,8 @@ export interface CommandSpec<S extends OptionDeclarations, D extends OptionDecla
   /** Kinds of providers whose options its help shows. */
   readonly kinds: readonly ProviderKind[]
   readonly contradictions?: readonly Contradiction[]
-  readonly argument?: Argument
+  /** In their order; those that may be left out come last. */
+  readonly positional?: readonly Argument[]
   /** Whose backups a run is about, for its metrics and notifiers; a command without this has neither. */
   watched?(options: Options<S> & Options<D>): Subject
 }
@@ -101,7 +102,7 @@ export async function readInvocation<S extends OptionDeclarations, D extends Opt
     ...(await providerGroups(registry)),
   ]
 
-  const commandLine = await parseArguments(argv, spec.argument, groups, elsewhere)
+  const commandLine = await parseArguments(argv, spec.positional, groups, elsewhere)
   const sources = { commandLine, ini, environment }
   const known = Object.assign({}, ...groups.map(({ declarations }) => declarations))
   await refuseUnknownKeys(ini, known, async () =>
@@ -111,7 +112,7 @@ export async function readInvocation<S extends OptionDeclarations, D extends Opt
   const given = settings(own, sources)
   settle(given, spec.contradictions ?? [])
   const missing = (name: string) =>
-    name === spec.argument?.option ? spec.argument.label : `--${spell(name, '-')}`
+    spec.positional?.find(({ option }) => option === name)?.label ?? `--${spell(name, '-')}`
   const options = values(own, given, missing)
   const configured = chosen.map((choice) => ({
     ...choice,

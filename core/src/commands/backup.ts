@@ -92,7 +92,7 @@ const spec: CommandSpec<typeof selectors, typeof ownOptions> = {
     { names: ['incremental', 'restartAlwaysLevel'], clash: isFull },
   ],
   watched: (options) => ({ name: options.backupName, host: options.hostname ?? hostname() }),
-  argument: { label: 'PATH', option: 'pathToBackup', help: 'File or directory to back up' },
+  positional: [{ label: 'PATH', option: 'pathToBackup', help: 'File or directory to back up' }],
 }
 
 export default class Backup extends FreezerCommand<typeof selectors, typeof ownOptions> {
@@ -106,7 +106,7 @@ export default class Backup extends FreezerCommand<typeof selectors, typeof ownO
     '<%= config.bin %> backup /srv -N srv --container /mnt/backups --encrypt-pass-file /root/passphrase --max-level 6',
     '<%= config.bin %> backup --config /etc/freezer/nightly.ini --json',
   ]
-  static override args = argumentInput(spec.argument)
+  static override args = argumentInput(spec.positional)
   static spec = spec
 
   async perform({ options, provider }: Given, context: Context, open: OpenRun): Promise<Outcome> {

@@ -36,11 +36,9 @@ const spec: CommandSpec<typeof selectors, typeof ownOptions> = {
   providers: ({ storage }) => [{ kind: 'storage', name: storage }],
   kinds: ['storage'],
   watched: (options) => ({ name: options.backupName, host: options.hostname ?? hostname() }),
-  argument: {
-    label: 'DEST',
-    option: 'restoreAbsPath',
-    help: 'Directory to restore into; it is made when missing',
-  },
+  positional: [
+    { label: 'DEST', option: 'restoreAbsPath', help: 'Directory to restore into; it is made when missing' },
+  ],
 }
 
 export default class Restore extends FreezerCommand<typeof selectors, typeof ownOptions> {
@@ -55,7 +53,7 @@ export default class Restore extends FreezerCommand<typeof selectors, typeof own
     '<%= config.bin %> restore /tmp/home -N home --container /mnt/backups --restore-from-date 2026-07-01',
     '<%= config.bin %> restore /srv -N srv --hostname web1 --container /mnt/backups --overwrite --delete',
   ]
-  static override args = argumentInput(spec.argument)
+  static override args = argumentInput(spec.positional)
   static spec = spec
 
   async perform({ options, registry }: Given, context: Context, open: OpenRun): Promise<Outcome> {
