@@ -3,7 +3,9 @@ import { Command } from '@oclif/core/command'
 import type { OpenRun } from './composition.ts'
 import type { AnySpec, CommandSpec, Invocation } from './invocation.ts'
 import type { ContainerOptions } from './options.ts'
+import type { Output } from './output/output.ts'
 import type { Outcome } from './output/reporter.ts'
+import { watchStreams } from './output/unwritten.ts'
 
 /** What a command of this program is, apart from what it does: data for the parser and for help. */
 export interface CommandClass {
@@ -18,11 +20,18 @@ export abstract class FreezerCommand<
   S extends ContainerOptions,
   D extends OptionDeclarations,
 > extends Command {
-  /** Does the work. `open` opens the container that the options name. */
-  abstract perform(invocation: Invocation<S, D>, context: Context, open: OpenRun): Promise<Outcome>
+  /** Does the work. `open` opens the container that the options name; `output` shows what is too much for an outcome. */
+  abstract perform(
+    invocation: Invocation<S, D>,
+    context: Context,
+    open: OpenRun,
+    output: Output,
+  ): Promise<Outcome>
 
   async run(): Promise<void> {
     const { spec } = this.ctor as unknown as { spec: CommandSpec<S, D> }
+    // oclif has its own listener by now, which ends the program with a stack.
+    watchStreams()
     const { performCommand } = await import('./run.ts')
     process.exitCode = await performCommand(
       { name: this.id ?? '', argv: this.argv, spec, perform: this.perform.bind(this) },

@@ -47,4 +47,10 @@ export const watchOptions = {
 
 export type WatchOptions = Partial<Options<typeof watchOptions>>
 
+/** Which backups are meant, by whose they are. */
+export const filterOptions = {
+  backupName: { type: 'string', short: 'N', value: 'NAME', help: 'Only backups of this name' },
+  hostname: { type: 'string', value: 'HOST', help: 'Only backups of this machine' },
+} as const satisfies OptionDeclarations
+
 export type ContainerOptions = OptionDeclarations & typeof containerOptions

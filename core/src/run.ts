@@ -9,6 +9,7 @@ import { interruption } from './interruption.ts'
 import type { AnySpec, CommandSpec, Invocation } from './invocation.ts'
 import { readInvocation } from './invocation.ts'
 import type { ContainerOptions, WatchOptions } from './options.ts'
+import type { Output } from './output/output.ts'
 import type { Outcome, Presentation } from './output/reporter.ts'
 import { Reporter } from './output/reporter.ts'
 import type { Watch } from './watch.ts'
@@ -18,7 +19,12 @@ interface Call<S extends ContainerOptions, D extends OptionDeclarations> {
   readonly name: string
   readonly argv: readonly string[]
   readonly spec: CommandSpec<S, D>
-  readonly perform: (invocation: Invocation<S, D>, context: Context, open: OpenRun) => Promise<Outcome>
+  readonly perform: (
+    invocation: Invocation<S, D>,
+    context: Context,
+    open: OpenRun,
+    output: Output,
+  ) => Promise<Outcome>
 }
 
 /** Returns the exit status; throws nothing. */
@@ -41,7 +47,7 @@ export async function performCommand<S extends ContainerOptions, D extends Optio
     watch = await startWatch(name, spec, invocation, context, reporter.warn)
     const { runOpener } = await import('./composition.ts')
     const open = runOpener(invocation as Invocation<ContainerOptions, D>, context)
-    const outcome = await perform(invocation, context, open)
+    const outcome = await perform(invocation, context, open, reporter.output)
     const status = reporter.finish(outcome)
     await watch?.(outcome)
     return status

@@ -3,8 +3,12 @@
  * too, on every thread, and have no use for all that is behind the verbs.
  */
 import type { Context } from './contracts/context.ts'
+import type { Entry } from './contracts/entry.ts'
 import type { BackupRequest, BackupResult } from './pipeline/backup.ts'
 import type { ExtractedEntry, ExtractRequest } from './pipeline/extract.ts'
+import type { Difference, DiffRequest } from './pipeline/diff-backups.ts'
+import type { FindRequest, FoundEntry } from './pipeline/find-entries.ts'
+import type { ListRequest } from './pipeline/list-entries.ts'
 import type { OpenBackup } from './pipeline/open-backup.ts'
 import type { RestoreRequest, RestoreResult } from './pipeline/restore.ts'
 import type { BackupReference, ChosenBackup } from './repository/choose.ts'
@@ -92,4 +96,33 @@ export async function openBackup(
 export async function containerStatus(request: StatusRequest, context: Context): Promise<ContainerStatus> {
   const { containerStatus: status } = await import('./repository/status.ts')
   return status(request, context.now(), context.signal)
+}
+
+/**
+ * What is in the directory at a path, without itself, in walk order; anything but a directory gives itself.
+ * @throws Failure `not-found` when the backup has no such path, `damaged`
+ */
+export async function* listEntries(opened: OpenBackup, request: ListRequest): AsyncGenerator<Entry> {
+  yield* (await import('./pipeline/list-entries.ts')).listEntries(opened, request)
+}
+
+/**
+ * Paths by a pattern over all backups of a filter, with the versions of each. What of the index many backups share
+ * is read once.
+ * @throws Failure `damaged`
+ */
+export async function* findEntries(
+  repository: Repository,
+  request: FindRequest,
+  context: Context,
+): AsyncGenerator<FoundEntry> {
+  yield* (await import('./pipeline/find-entries.ts')).findEntries(repository, request, context)
+}
+
+/**
+ * What differs between two backups, of any chains, in walk order, from their indexes alone.
+ * @throws Failure `damaged`
+ */
+export async function* diffBackups(request: DiffRequest): AsyncGenerator<Difference> {
+  yield* (await import('./pipeline/diff-backups.ts')).diffBackups(request)
 }

@@ -1,8 +1,20 @@
 import Backup from './backup.ts'
+import Diff from './diff.ts'
+import Find from './find.ts'
 import Info from './info.ts'
 import List from './list.ts'
+import Ls from './ls.ts'
 import Restore from './restore.ts'
 import Status from './status.ts'
 
 /** Looked up by oclif, see package.json. */
-export const commands = { backup: Backup, restore: Restore, list: List, info: Info, status: Status }
+export const commands = {
+  backup: Backup,
+  restore: Restore,
+  list: List,
+  info: Info,
+  status: Status,
+  ls: Ls,
+  find: Find,
+  diff: Diff,
+}

@@ -1,16 +1,13 @@
-import type { BackupSummary, Context, DamagedBackup, OptionDeclarations } from '@freezer/sdk'
+import type { BackupSummary, Context, DamagedBackup } from '@freezer/sdk'
 import { FreezerCommand } from '../command.ts'
 import type { OpenRun } from '../composition.ts'
 import type { CommandSpec, Invocation } from '../invocation.ts'
-import { containerOptions } from '../options.ts'
+import { containerOptions, filterOptions } from '../options.ts'
 import type { Outcome } from '../output/reporter.ts'
 
 const selectors = containerOptions
 
-const ownOptions = {
-  backupName: { type: 'string', short: 'N', value: 'NAME', help: 'Only backups of this name' },
-  hostname: { type: 'string', value: 'HOST', help: 'Only backups of this machine' },
-} as const satisfies OptionDeclarations
+const ownOptions = filterOptions
 
 type Given = Invocation<typeof selectors, typeof ownOptions>
 

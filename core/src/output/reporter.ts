@@ -2,6 +2,8 @@
 
 import type { Progress, ReportedBackup, RunEvent } from '@freezer/sdk'
 import { asFailure, exitStatus, toRecord } from '@freezer/sdk'
+import type { Sink } from './output.ts'
+import { ClosedOutput, Output } from './output.ts'
 import { progressLine, Rate } from './progress.ts'
 import { jsonLine, visible } from './text.ts'
 
@@ -18,7 +20,7 @@ export interface Presentation {
 
 /** Where output goes. */
 export interface Screen {
-  readonly stdout: { write(text: string): unknown }
+  readonly stdout: Sink
   readonly stderr: { write(text: string): unknown; readonly isTTY?: boolean; readonly columns?: number }
   /** Milliseconds, from any start. */
   readonly now: () => number
@@ -26,15 +28,18 @@ export interface Screen {
 
 /** What a command came to. */
 export interface Outcome {
-  /** One object for `--json`. */
+  /** One object for `--json`; without the member that `output.list` showed. */
   readonly json: object
-  /** Lines for people. */
+  /** Lines for people, below those of `output.list`. */
   readonly lines: readonly string[]
   /** Why the exit status is not 0 though the work was done. */
   readonly failure?: unknown
   /** What was done with each backup, or found, for who watches. */
   readonly backups?: readonly ReportedBackup[]
 }
+
+/** What a shell says of a program that wrote to a pipe that nobody reads (128 + SIGPIPE). */
+const closedOutputStatus = 141
 
 /** Milliseconds from one progress line to the next: on a terminal, and as JSON. */
 const pace = { bar: 100, json: 500 }
@@ -45,6 +50,8 @@ export class Reporter {
   readonly #screen: Screen
   readonly #started: number
   readonly #rate = new Rate()
+  /** For what is shown before the work is done. */
+  readonly output: Output
   #progress: Progress | undefined
   #shownAt = Number.NEGATIVE_INFINITY
   #barShown = false
@@ -53,6 +60,7 @@ export class Reporter {
     this.#presentation = presentation
     this.#screen = screen
     this.#started = screen.now()
+    this.output = new Output(presentation, screen.stdout, () => this.#clear())
   }
 
   /** Shows `event`, if it is one to be shown and not too soon. */
@@ -78,24 +86,23 @@ export class Reporter {
   /** Ends the progress, then shows the result. Returns the exit status. */
   finish({ json, lines, failure }: Outcome): number {
     this.close()
-    if (this.#presentation.json) {
-      this.#screen.stdout.write(
-        `${jsonLine(failure === undefined ? json : { ...json, failure: toRecord(failure) })}\n`,
-      )
-    } else {
-      if (!this.#presentation.quiet) this.#screen.stdout.write(lines.map((line) => `${line}\n`).join(''))
-      if (failure !== undefined) this.#explain(failure)
-    }
+    const whole = failure === undefined ? json : { ...json, failure: toRecord(failure) }
+    this.#screen.stdout.write(this.output.end(whole, lines))
+    if (failure !== undefined && !this.#presentation.json) this.#explain(failure)
     return failure === undefined ? 0 : exitStatus(failure)
   }
 
   /** Shows why there is no result. Returns the exit status. */
   fail(error: unknown): number {
     this.close()
+    if (error instanceof ClosedOutput) return closedOutputStatus
     if (this.#presentation.json) {
-      this.#screen.stdout.write(`${jsonLine({ failure: toRecord(error) })}\n`)
+      this.#screen.stdout.write(this.output.fail({ failure: toRecord(error) }))
       if (this.#presentation.debug) this.#stack(error)
-    } else this.#explain(error)
+    } else {
+      this.#screen.stdout.write(this.output.fail({}))
+      this.#explain(error)
+    }
     return exitStatus(asFailure(error))
   }
 

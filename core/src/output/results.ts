@@ -14,7 +14,7 @@ import type { Outcome } from './reporter.ts'
 import { count, duration, facts, size, table, visible } from './text.ts'
 
 /** Digits of an id that tell a few thousand backups apart; more are asked for where they do not. */
-const shownId = 8
+export const shownId = 8
 
 /** One backup is one object; several, of a mode that finds several things, are a list. */
 export function backupOutcome(results: readonly BackupResult[]): Outcome {
@@ -184,4 +184,12 @@ export function damagedManifests(number: number): Failure | undefined {
       remedy: 'All others can be restored; take the damaged ones from another copy of the container.',
     },
   )
+}
+
+/** For a command that went on without some parts of indexes. */
+export function lostIndexParts(number: number): Failure | undefined {
+  if (number === 0) return undefined
+  return new Failure('damaged', 'Part of what was to be looked through is damaged, so this is not all.', {
+    remedy: 'Each part was named above.',
+  })
 }

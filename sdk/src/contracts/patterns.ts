@@ -99,3 +99,14 @@ export function matcher(patterns: readonly string[]): Matches | undefined {
   const expression = new RegExp(`(?:^|/)(?:${patterns.map(translate).join('|')})(?:/|$)`, 'su')
   return (path) => expression.test(`./${displayPath(path)}`)
 }
+
+/**
+ * The test that a search makes: a pattern without `/` is matched with the last name of a path, as `find -name` does, and
+ * one with `/` with the whole path, as `find -path` does. `*` and `?` match `/` and a leading dot too.
+ */
+export function searcher(pattern: string, ignoreCase = false): Matches {
+  const whole = pattern.includes('/')
+  const wanted = pattern.replace(/^(?:\.?\/+)+/, '').replace(/(?<=[^\\/])\/+$/, '')
+  const expression = new RegExp(`^${translate(wanted)}$`, ignoreCase ? 'siu' : 'su')
+  return (path) => expression.test(displayPath(whole ? path : path.slice(path.lastIndexOf('/') + 1)))
+}

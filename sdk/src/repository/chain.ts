@@ -56,6 +56,11 @@ export class StoredLevel {
     return this.#root
   }
 
+  /** Gives the memory of its root free; it is read again when it is needed. */
+  forgetRoot(): void {
+    this.#root = undefined
+  }
+
   /**
    * The block of the archive that holds `offset`; undefined at its end.
    * @throws Failure `damaged`

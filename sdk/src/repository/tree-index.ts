@@ -1,6 +1,7 @@
 /** The index of one backup, read where it is asked: a path costs the page that it is on, not the backup. */
 import { compareEntries, type Entry, isWithin } from '../contracts/entry.ts'
 import { isFailure } from '../contracts/failures.ts'
+import { ahead } from '../pipeline/ahead.ts'
 import type { StoredChain } from './chain.ts'
 import { readEntries } from './entries.ts'
 import { lastAtMost } from './order.ts'
@@ -8,6 +9,11 @@ import type { PageAddress } from './root.ts'
 
 /** Pages kept decoded: a path and the directory of the same name may lie on two. */
 const kept = 2
+/** Pages of a subtree under way at a time. */
+const atOnce = 4
+
+/** Told of a page that is damaged and passed over. */
+export type LostPage = (page: PageAddress) => void
 
 /** A place in walk order: an entry's directory and name. */
 interface Position {
@@ -38,12 +44,15 @@ export class TreeIndex {
     return undefined
   }
 
-  /** What is in a directory: first what is no directory, by name, then its subdirectories, without what is in them. */
-  async *children(directory: string): AsyncGenerator<Entry> {
+  /**
+   * What is in a directory: first what is no directory, by name, then its subdirectories, without what is in them.
+   * A page that is damaged is told to `lost` and passed over; without `lost` it throws.
+   */
+  async *children(directory: string, lost?: LostPage): AsyncGenerator<Entry> {
     let from: Position = { directory, name: '\u0001' }
     while (true) {
       let next: Position | undefined
-      for await (const entries of this.#pagesFrom(from)) {
+      for await (const entries of this.#pagesFrom(from, lost)) {
         for (const entry of entries) {
           if (entry.directory === directory) {
             if (entry.name !== '') yield entry
@@ -67,8 +76,9 @@ export class TreeIndex {
    * A directory's own entry and everything below it, page by page in walk order; '' is the whole tree. A page that is
    * damaged is told to `lost` and passed over; without `lost` it throws.
    */
-  async *subtree(directory: string, lost?: (page: PageAddress) => void): AsyncGenerator<readonly Entry[]> {
-    for await (const entries of this.#pagesFrom({ directory, name: '' }, lost)) {
+  async *subtree(directory: string, lost?: LostPage): AsyncGenerator<readonly Entry[]> {
+    const last = directory === '' ? undefined : this.#pageOf(afterSubtree(directory))
+    for await (const entries of this.#pagesFrom({ directory, name: '' }, lost, atOnce, last)) {
       const end = entries.findIndex((e) => e.directory !== directory && !isWithin(e.directory, directory))
       if (end < 0) {
         yield entries
@@ -80,19 +90,24 @@ export class TreeIndex {
   }
 
   /** Entries from a place on. */
-  async *#pagesFrom(place: Position, lost?: (page: PageAddress) => void): AsyncGenerator<readonly Entry[]> {
-    const { pages } = this.#chain.root
-    for (let at = Math.max(0, this.#pageOf(place)); at < pages.length; at++) {
-      const page = pages[at] as PageAddress
-      let entries: readonly Entry[]
+  async *#pagesFrom(
+    place: Position,
+    lost?: LostPage,
+    limit = 1,
+    last = this.#chain.root.pages.length - 1,
+  ): AsyncGenerator<readonly Entry[]> {
+    const pages = this.#chain.root.pages.slice(Math.max(0, this.#pageOf(place)), last + 1)
+    const read = async (page: PageAddress): Promise<readonly Entry[]> => {
       try {
-        entries = await this.#read(page)
+        return await this.#read(page)
       } catch (error) {
         if (lost === undefined || !isFailure(error) || !['damaged', 'hostile'].includes(error.code))
           throw error
         lost(page)
-        continue
+        return []
       }
+    }
+    for await (const entries of ahead(pages, limit, read)) {
       const start = lastAtMost(entries, (e) => (compareEntries(e, place) < 0 ? -1 : 1)) + 1
       if (start < entries.length) yield start === 0 ? entries : entries.slice(start)
     }
