@@ -1,6 +1,6 @@
 /** What a backup holds at a path. */
 import { displayPath, type Entry, entryPath } from '../contracts/entry.ts'
-import { Failure } from '../contracts/failures.ts'
+import { Failure, isFailure } from '../contracts/failures.ts'
 import type { LostPage } from '../repository/tree-index.ts'
 import type { OpenBackup } from './open-backup.ts'
 
@@ -21,7 +21,16 @@ export async function* listEntries(
   { index }: Pick<OpenBackup, 'index'>,
   { path = '', recursive = false, lost }: ListRequest,
 ): AsyncGenerator<Entry> {
-  const own = await index.find(path)
+  let unknown: unknown
+  const own =
+    path === ''
+      ? undefined
+      : await index.find(path).catch((error: unknown) => {
+          // What is in it may lie on other pages.
+          if (lost === undefined || !isFailure(error) || error.code !== 'damaged') throw error
+          unknown = error
+          return undefined
+        })
   if (own !== undefined && own.type !== 'directory') {
     yield own
     return
@@ -42,7 +51,7 @@ export async function* listEntries(
     }
   }
   // Archives of other programs need not name a directory that has something in it.
-  if (own === undefined && empty && path !== '') throw noSuchPath(path)
+  if (own === undefined && empty && path !== '') throw unknown ?? noSuchPath(path)
 }
 
 /** For a path that a backup does not have. */
