@@ -37,6 +37,9 @@ suite('help', () => {
     list: 'container backup-name hostname storage encrypt-pass-file',
     info: 'container storage encrypt-pass-file',
     status: 'container backup-name hostname max-age storage encrypt-pass-file metrics-file notify',
+    ls: 'container storage encrypt-pass-file backup-name hostname [no-]recursive [no-]long',
+    find: 'container storage encrypt-pass-file backup-name hostname [no-]ignore-case',
+    diff: 'container storage encrypt-pass-file backup-name hostname [no-]times',
   }
   for (const [name, command] of Object.entries(commands)) {
     test(`of ${name} shows every option, under the heading of who provides it`, async () => {
