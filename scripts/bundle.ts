@@ -18,6 +18,8 @@ await build({
   platform: 'node',
   target: 'node24',
   external: ['@freezer/*'],
+  // Its build for Node declares what the banner does; what that has beyond this one is not used.
+  alias: { fflate: 'fflate/browser' },
   // Parts of oclif are CommonJS and expect what that has.
   banner: {
     js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url); const __dirname = import.meta.dirname;",

@@ -15,12 +15,12 @@ import {
   entryPath,
   findEntries,
   isFailure,
-  listBackups,
   listEntries,
   openBackup,
   openRepository,
   quietContext,
   type Repository,
+  readFile,
   searcher,
 } from '@freezer/sdk'
 import { type MemoryStorage, memoryStorage } from '@freezer/sdk/testing'
@@ -175,7 +175,8 @@ describe('random trees, two chains, two names, encrypted', () => {
         const versionOf = new Map(versions.flatMap((v, i) => v.backups.map(({ id }) => [id, i] as const)))
         for (const [id, { records, mtime }] of backups) {
           for (const [other, { records: others, mtime: otherTime }] of backups) {
-            if ([...records].some((record) => others.has(record))) assert.equal(versionOf.get(id), versionOf.get(other))
+            if ([...records].some((record) => others.has(record)))
+              assert.equal(versionOf.get(id), versionOf.get(other))
             if (mtime !== otherTime) assert.notEqual(versionOf.get(id), versionOf.get(other))
           }
         }
@@ -356,7 +357,23 @@ describe('a tree of 20,000 entries at level 2, encrypted', () => {
     assert.ok(bytes < indexBytes / 2, `${bytes} bytes`)
   })
 
-  test('the manifests alone tell how many backups there are', async () => {
-    assert.equal((await Array.fromAsync(listBackups(repository, {}, signal))).length, 3)
+  test('cat of a file reads a page or two of the index and the block that holds it', async (t) => {
+    for (const [own, expected] of [
+      ['directory-3/file-77.txt', '3 77 '.repeat(20)],
+      ['directory-17/file-3.txt', `${'17 3 '.repeat(20)}more`],
+      ['directory-150/new.txt', 'new'],
+    ] as const) {
+      const { result, gets, bytes } = await cost(storage, async () => {
+        await using opened = await openBackup(repository, 'latest', {}, signal)
+        const request = { repository, engines: [tar], backup: opened, path: own }
+        return Buffer.concat(await Array.fromAsync(readFile(request, context)))
+      })
+      assert.equal(result.toString(), expected)
+      t.diagnostic(`${gets} reads, ${bytes} bytes of ${total}`)
+      // Manifest, root, a page for each directory on the way and the file; of each level that has one of them root, block
+      // table and block.
+      assert.ok(gets <= 12, `${gets} reads`)
+      assert.ok(bytes < total / 4, `${bytes} bytes`)
+    }
   })
 })

@@ -40,6 +40,8 @@ suite('help', () => {
     ls: 'container storage encrypt-pass-file backup-name hostname [no-]recursive [no-]long',
     find: 'container storage encrypt-pass-file backup-name hostname [no-]ignore-case',
     diff: 'container storage encrypt-pass-file backup-name hostname [no-]times',
+    cat: 'container storage encrypt-pass-file backup-name hostname',
+    dump: 'container storage encrypt-pass-file backup-name hostname format',
   }
   for (const [name, command] of Object.entries(commands)) {
     test(`of ${name} shows every option, under the heading of who provides it`, async () => {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Failure } from '@freezer/sdk'
 import { nearest } from '../src/nearest.ts'
+import { ClosedOutput, Output } from '../src/output/output.ts'
 import { progressLine, Rate } from '../src/output/progress.ts'
 import type { Presentation } from '../src/output/reporter.ts'
 import { Reporter } from '../src/output/reporter.ts'
@@ -200,4 +201,65 @@ test('the nearest word is proposed, a far one is not', () => {
   assert.equal(nearest('--exlcude', known), '--exclude')
   assert.equal(nearest('--zzzzzzzz', known), undefined)
   assert.equal(nearest('x', []), undefined)
+})
+
+/** An output of a list, and what it wrote. */
+function listing(json: boolean, error?: Error) {
+  const out = { text: '', writes: 0, underWay: 0 }
+  const sink = {
+    write(data: string | Uint8Array, written?: (error?: Error | null) => void) {
+      out.text += Buffer.from(data).toString()
+      out.writes++
+      out.underWay++
+      setImmediate(() => {
+        out.underWay--
+        written?.(error)
+      })
+    },
+  }
+  return { out, output: new Output({ json, quiet: false }, sink, () => {}) }
+}
+
+test('a long list is written as it comes, one piece after the other, and is one JSON object', async () => {
+  for (const json of [true, false]) {
+    const { out, output } = listing(json)
+    const show = output.list('items')
+    for (let i = 0; i < 20_000; i++) {
+      await show({ number: i }, `line ${i}`)
+      assert.equal(out.underWay, 0)
+    }
+    assert.ok(out.writes >= 3, String(out.writes))
+    const text = out.text + output.end({ rest: 'x' }, ['end'])
+    if (json) {
+      const { items, rest } = JSON.parse(text)
+      assert.equal(rest, 'x')
+      assert.deepEqual(
+        items.map(({ number }: { number: number }) => number),
+        Array.from({ length: 20_000 }, (_, i) => i),
+      )
+    } else assert.equal(text, `${Array.from({ length: 20_000 }, (_, i) => `line ${i}\n`).join('')}end\n`)
+  }
+})
+
+test('an empty list, no other members, and a failure in the middle: valid JSON each time', () => {
+  const empty = listing(true).output
+  empty.list('items')
+  assert.deepEqual(JSON.parse(empty.end({}, [])), { items: [] })
+  const failed = listing(true).output
+  failed.list('items')
+  assert.deepEqual(JSON.parse(failed.fail({ failure: 1 })), { failure: 1 })
+  const middle = listing(true).output
+  void middle.list('items')({ a: hostile }, '')
+  assert.deepEqual(JSON.parse(middle.fail({ failure: 1 })), { items: [{ a: hostile }], failure: 1 })
+})
+
+test('output that nobody reads ends the work; a full disk is a failure', async () => {
+  const closed = listing(true, Object.assign(new Error('no reader'), { code: 'EPIPE' }))
+  await assert.rejects(closed.output.bytes(Buffer.from('x')), ClosedOutput)
+  assert.equal(reporter({}).reporter.fail(new ClosedOutput()), 141)
+  const full = listing(true, Object.assign(new Error('full'), { code: 'ENOSPC' }))
+  await assert.rejects(
+    full.output.bytes(Buffer.from('x')),
+    (error) => error instanceof Failure && error.code === 'no-space',
+  )
 })

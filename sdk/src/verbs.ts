@@ -5,11 +5,12 @@
 import type { Context } from './contracts/context.ts'
 import type { Entry } from './contracts/entry.ts'
 import type { BackupRequest, BackupResult } from './pipeline/backup.ts'
-import type { ExtractedEntry, ExtractRequest } from './pipeline/extract.ts'
 import type { Difference, DiffRequest } from './pipeline/diff-backups.ts'
+import type { ExtractedEntry, ExtractRequest } from './pipeline/extract.ts'
 import type { FindRequest, FoundEntry } from './pipeline/find-entries.ts'
 import type { ListRequest } from './pipeline/list-entries.ts'
 import type { OpenBackup } from './pipeline/open-backup.ts'
+import type { ReadFileRequest } from './pipeline/read-file.ts'
 import type { RestoreRequest, RestoreResult } from './pipeline/restore.ts'
 import type { BackupReference, ChosenBackup } from './repository/choose.ts'
 import type { BackupFilter, BackupSummary, ContainerInfo, DamagedBackup } from './repository/listing.ts'
@@ -125,4 +126,13 @@ export async function* findEntries(
  */
 export async function* diffBackups(request: DiffRequest): AsyncGenerator<Difference> {
   yield* (await import('./pipeline/diff-backups.ts')).diffBackups(request)
+}
+
+/**
+ * The content of one file in chunks. Every byte that is given was verified: where stored data is damaged, it ends with
+ * that failure.
+ * @throws Failure `not-found`; `usage` for anything but a file; `damaged`
+ */
+export async function* readFile(request: ReadFileRequest, context: Context): AsyncGenerator<Uint8Array> {
+  yield* (await import('./pipeline/read-file.ts')).readFile(request, context)
 }

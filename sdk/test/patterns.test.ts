@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { after, test } from 'node:test'
 import * as fc from 'fast-check'
-import { matcher } from '../src/contracts/patterns.ts'
+import { matcher, searcher } from '../src/contracts/patterns.ts'
 
 const root = mkdtempSync(join(tmpdir(), 'exclude-'))
 after(() => rmSync(root, { recursive: true, force: true }))
@@ -162,4 +162,34 @@ test('names that are no text can be left out by wildcards', () => {
   assert.equal(excluded?.('a/x\xff'), true)
   assert.equal(excluded?.('\xff\xfe.tmp'), true)
   assert.equal(excluded?.('\xff\xfe.txt'), false)
+})
+
+test('a search: a name as find -name has it, a path as find -path has it', () => {
+  const cases: [pattern: string, path: string, expected: boolean][] = [
+    ['b.txt', 'a/b.txt', true],
+    ['b.txt', 'b.txt', true],
+    ['b.txt', 'b.txt/c', false],
+    ['b', 'a/b.txt', false],
+    ['*.txt', 'a/b.txt', true],
+    ['?.txt', 'a/.txt', false],
+    ['*', 'a/.hidden', true],
+    ['a/*.txt', 'a/b.txt', true],
+    ['a/*.txt', 'a/b/c.txt', true],
+    ['a/*.txt', 'x/a/b.txt', false],
+    ['*/a/*.txt', 'x/a/b.txt', true],
+    ['/a/b.txt', 'a/b.txt', true],
+    ['./a/b.txt', 'a/b.txt', true],
+    ['/b.txt', 'a/b.txt', false],
+    ['a/b/', 'a/b', true],
+    ['[ab]', 'x/b', true],
+    ['\\*', 'x/*', true],
+    ['\\*', 'x/y', false],
+    ['\u00fc*', 'a/\xc3\xbcb', true],
+    ['?', 'a/\xff', true],
+    ['B.TXT', 'a/b.txt', false],
+  ]
+  for (const [pattern, path, expected] of cases) {
+    assert.equal(searcher(pattern)(path), expected, `${pattern} ${path}`)
+  }
+  assert.equal(searcher('B.TXT', true)('a/b.txt'), true)
 })

@@ -1,5 +1,7 @@
 import Backup from './backup.ts'
+import Cat from './cat.ts'
 import Diff from './diff.ts'
+import Dump from './dump.ts'
 import Find from './find.ts'
 import Info from './info.ts'
 import List from './list.ts'
@@ -17,4 +19,6 @@ export const commands = {
   ls: Ls,
   find: Find,
   diff: Diff,
+  cat: Cat,
+  dump: Dump,
 }

@@ -1,5 +1,5 @@
 /** Standard output for what may be more than memory holds: shown as it comes, no faster than it is taken. */
-import { fromSystem } from '@freezer/sdk'
+import { Failure, fromSystem } from '@freezer/sdk'
 import { jsonLine } from './text.ts'
 
 /** Where it goes: `written` is called when it is there, or cannot be. */
@@ -84,8 +84,24 @@ export class Output {
       this.#sink.write(data, (error) => {
         if (error === undefined || error === null) resolve()
         else if ((error as NodeJS.ErrnoException).code === 'EPIPE') reject(new ClosedOutput())
-        else reject(fromSystem(error, 'write to standard output') as Error)
+        else reject(fromSystem(error, 'write to standard output'))
       })
     })
   }
+}
+
+/** For a command whose output is bytes. @throws Failure `usage` */
+export function refuseJson(json: boolean): void {
+  if (!json) return
+  throw new Failure('usage', 'The output of this command is data, so it cannot be JSON.', {
+    remedy: 'Leave --json out.',
+  })
+}
+
+/** @throws Failure `usage` when standard output is a terminal */
+export function refuseTerminal(): void {
+  if (!process.stdout.isTTY) return
+  throw new Failure('usage', 'An archive is nothing for a terminal.', {
+    remedy: 'Send it to a file (> FILE) or to a program (| PROGRAM).',
+  })
 }
