@@ -1,7 +1,12 @@
-/** Members as a zip archive, as `fflate` writes it: without zip64, so what does not fit is refused beforehand. */
+/**
+ * Members as a zip archive, as `fflate` writes it: without zip64, so what does not fit is refused beforehand. Node deflates,
+ * several times as fast.
+ */
+import { once } from 'node:events'
+import { crc32, createDeflateRaw } from 'node:zlib'
 import type { Entry } from '@freezer/sdk'
 import { bytePath, displayPath, Failure } from '@freezer/sdk'
-import { Zip, ZipDeflate, type ZipInputFile, ZipPassThrough } from 'fflate'
+import { Zip, type ZipInputFile } from 'fflate'
 import type { Losses, Member } from './members.ts'
 
 /** What the fields of an archive without zip64 hold. */
@@ -18,6 +23,12 @@ const typeBits: Partial<Record<Entry['type'], number>> = {
   directory: 0o040000,
   symlink: 0o120000,
 }
+
+/** Methods of compression. */
+const stored = 0
+const deflated = 8
+
+const nothing = new Uint8Array(0)
 
 /** Times that the old field holds; it is of local time. */
 const earliest = new Date(1980, 0, 1).getTime()
@@ -99,32 +110,55 @@ function canHold({ entry, path, attributes }: Member, losses: Losses): boolean {
 
 /** Adds one member; yields whenever there may be something to take. */
 async function* add(zip: Zip, { entry, path, content }: Member): AsyncGenerator<void> {
-  const name = displayPath(path)
-  const file = content === undefined ? new ZipPassThrough(nameOf(entry, name)) : new ZipDeflate(name)
-  describe(file, entry)
+  const file = fileOf(entry, path, content === undefined ? stored : deflated)
   zip.add(file)
   if (content === undefined) {
-    const target = entry.type === 'symlink' ? Buffer.from(entry.link, 'latin1') : new Uint8Array(0)
-    file.push(target, true)
+    const target = entry.type === 'symlink' ? Buffer.from(entry.link, 'latin1') : nothing
+    count(file, target)
+    file.ondata?.(null, target, true)
     return
   }
-  for await (const chunk of content) {
-    file.push(chunk)
-    yield
+  const deflate = createDeflateRaw()
+  const feed = async () => {
+    for await (const chunk of content) {
+      count(file, chunk)
+      if (!deflate.write(chunk)) await once(deflate, 'drain')
+    }
+    deflate.end()
   }
-  file.push(new Uint8Array(0), true)
+  const feeding = feed()
+  feeding.catch((error: Error) => deflate.destroy(error))
+  try {
+    for await (const piece of deflate) {
+      file.ondata?.(null, piece, false)
+      yield
+    }
+    await feeding
+  } finally {
+    deflate.destroy()
+  }
+  file.ondata?.(null, nothing, true)
 }
 
-function nameOf({ type }: Entry, name: string): string {
-  return type === 'directory' ? `${name}/` : name
+/** Size and checksum are asked for when the last of the content has come. */
+function count(file: ZipInputFile, chunk: Uint8Array): void {
+  file.size += chunk.length
+  file.crc = crc32(chunk, file.crc)
 }
 
-function describe(file: ZipInputFile, { type, mode, mtime, uid, gid }: Entry): void {
-  file.os = unix
+function fileOf(entry: Entry, path: string, compression: number): ZipInputFile {
+  const { type, mode, mtime, uid, gid } = entry
   const upper = ((typeBits[type] ?? 0) | mode) * 2 ** 16
-  file.attrs = upper + (type === 'directory' ? directoryAttribute : 0)
-  file.mtime = Math.min(Math.max(mtime * 1000, earliest), latest)
-  file.extra = { 0x7875: owner(uid, gid), ...(Math.abs(mtime) < 2 ** 31 ? { 0x5455: time(mtime) } : {}) }
+  return {
+    filename: `${displayPath(path)}${type === 'directory' ? '/' : ''}`,
+    size: 0,
+    crc: 0,
+    compression,
+    os: unix,
+    attrs: upper + (type === 'directory' ? directoryAttribute : 0),
+    mtime: Math.min(Math.max(mtime * 1000, earliest), latest),
+    extra: { 0x7875: owner(uid, gid), ...(Math.abs(mtime) < 2 ** 31 ? { 0x5455: time(mtime) } : {}) },
+  }
 }
 
 /** Info-ZIP "UT": the time of modification, in UTC. */
