@@ -51,6 +51,18 @@ const promises: readonly Promised[] = [
     ],
   },
   {
+    promise:
+      'Looking inside shows what was there, and reads the parts of the index and the blocks that hold it',
+    tests: [
+      'test/look.test.ts (against the file system; by counting reads)',
+      'sdk/test/diff-backups.test.ts',
+    ],
+  },
+  {
+    promise: 'A dump is the tree that was backed up, as other programs unpack it, and never a wrong byte',
+    tests: ['test/dump.test.ts'],
+  },
+  {
     promise: 'A passphrase reaches no output, manifest, argument list or environment',
     tests: ['test/secrets.test.ts', 'core/test/passphrase.test.ts'],
   },
