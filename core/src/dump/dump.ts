@@ -1,6 +1,6 @@
 /** A folder of a backup as one stream. */
 import type { Context, Engine, OpenBackup, Repository } from '@freezer/sdk'
-import { entryPath, extract, Failure, listEntries } from '@freezer/sdk'
+import { entryPath, extract, Failure, isFailure, listEntries } from '@freezer/sdk'
 import { count } from '../output/text.ts'
 import { Losses, type Member, membersOf } from './members.ts'
 
@@ -56,7 +56,7 @@ async function checkSize(
   size: { add(path: string, bytes: number): void },
 ): Promise<void> {
   for await (const entry of listEntries(backup, { path, recursive: true, lost: () => {} })) {
-    const file = entry.type === 'hardlink' ? await backup.index.find(entry.link) : entry
+    const file = entry.type === 'hardlink' ? await backup.index.find(entry.link).catch(onlyDamaged) : entry
     size.add(entryPath(entry), file?.size ?? 0)
   }
 }
@@ -65,9 +65,9 @@ function outcomeOf({ damaged, inexpressible }: Losses): Failure | undefined {
   if (damaged > 0) {
     return new Failure(
       'damaged',
-      `Stored data is damaged; ${count(damaged)} of the entries are not in the archive.`,
+      'Stored data is damaged, so not all that was asked for is in the archive.',
       {
-        remedy: 'Each was named above; all others are whole.',
+        remedy: 'What is missing was named above; all else is whole.',
       },
     )
   }
@@ -77,4 +77,9 @@ function outcomeOf({ damaged, inexpressible }: Losses): Failure | undefined {
     `${count(inexpressible)} of the entries are not in the archive as they were, because it cannot hold them.`,
     { remedy: 'Each was named above; restore the backup to have everything.' },
   )
+}
+
+/** What is damaged is told when it is taken. */
+function onlyDamaged(error: unknown): undefined {
+  if (!isFailure(error) || error.code !== 'damaged') throw error
 }

@@ -82,7 +82,8 @@ export async function* zipArchive(
     links = []
     yield* addAll(linked(paths))
     // Of several names of a file each round stores one.
-    if (links.length === paths.length) throw new Error('A hard link leads to no file.')
+    if (links.length === paths.length)
+      throw new Failure('damaged', 'The index has hard links that lead to no file.')
   }
   zip.end()
   yield* chunks
