@@ -7,9 +7,11 @@ import { displayPath } from '../contracts/entry.ts'
 import { Failure, isFailure, throwIfAborted } from '../contracts/failures.ts'
 import { checkOptions, type OptionDeclarations } from '../contracts/options.ts'
 import { StoredChain } from '../repository/chain.ts'
+import { Lease } from '../repository/leases.ts'
 import { chooseParent, type LevelPolicy } from '../repository/levels.ts'
 import { type CodecUse, encodeManifest, type Manifest } from '../repository/manifest.ts'
-import { type BackupName, manifestKey } from '../repository/names.ts'
+import { type BackupName, groupOf, manifestKey } from '../repository/names.ts'
+import { noteRemoval } from '../repository/removals.ts'
 import type { Repository } from '../repository/repository.ts'
 import type { BlockAddress } from '../repository/root.ts'
 import { BackupWriter } from './backup-writer.ts'
@@ -73,6 +75,8 @@ export interface BackupResult {
 export const backupDefaults = { segmentSize: 4 * 2 ** 20, queueSize: 5 } as const
 /** Bytes of the archive that are compressed and encrypted as one. */
 const blockSize = 2 ** 20
+/** Milliseconds that looking for the lease may take once the manifest is there. */
+const lastLookLimit = 60_000
 
 /** @throws Failure; whatever was stored by then is no backup and disturbs none */
 export async function backup(request: BackupRequest, context: Context): Promise<BackupResult> {
@@ -88,11 +92,16 @@ export async function backup(request: BackupRequest, context: Context): Promise<
   if ((request.encryption === undefined) === repository.encrypted) {
     throw new Failure('internal', 'A backup is encrypted when its repository has a key, and only then.')
   }
+  const id = randomBytes(16).toString('hex')
+  const group = repository.groups(host, name)[0]
+  // Before the history is listed: what is seen there stays as long as the lease does.
+  await using lease = request.dryRun
+    ? undefined
+    : await Lease.take(repository.storage, id, { kind: 'backup', group }, context)
   await using coders = new Coders(request.workers ?? defaultWorkers())
   const history = await repository.names({ host, name }, signal)
   const parent = await openParent(request, repository, history, coders, context)
   const time = Math.max(context.now(), (history.at(-1)?.time ?? 0) + 1)
-  const id = randomBytes(16).toString('hex')
   const level = parent === undefined ? 0 : parent.name.level + 1
   const chain = parent?.name.chain ?? id
 
@@ -132,6 +141,7 @@ export async function backup(request: BackupRequest, context: Context): Promise<
     )
     root = await writer.end()
     throwIfAborted(signal)
+    if ((await lease?.held(signal)) === false) throw takenForDead()
   } catch (error) {
     await writer.discard()
     throw error
@@ -159,9 +169,19 @@ export async function backup(request: BackupRequest, context: Context): Promise<
     changed: meter.warnings.changed,
     root: { ...root, digest: Buffer.from(root.digest).toString('hex') },
   }
-  const storedAs = manifestKey(repository.groups(host, name)[0], { id, chain, level, time })
+  const storedAs = manifestKey(group, { id, chain, level, time })
   const text = encodeManifest(manifest, storedAs, key)
-  await repository.storage.put(storedAs, [text], signal)
+  try {
+    await repository.storage.put(storedAs, [text], signal)
+  } catch (error) {
+    // Perhaps only the answer was lost, or it is still under way.
+    lease?.leave()
+    throw error
+  }
+  if ((await lease?.held(AbortSignal.timeout(lastLookLimit))) === false) {
+    await withdraw(repository, { id, chain, level, key: storedAs }, context)
+    throw takenForDead()
+  }
   meter.end()
   return {
     id,
@@ -179,6 +199,29 @@ export async function backup(request: BackupRequest, context: Context): Promise<
     seconds: (performance.now() - started) / 1000,
     dryRun: request.dryRun ?? false,
   }
+}
+
+function takenForDead(): Failure {
+  return new Failure(
+    'unavailable',
+    'This run stood still for so long that a prune took it for dead; what it stored is no backup.',
+    { remedy: 'Run it again.' },
+  )
+}
+
+/**
+ * Takes a backup back whose lease was gone when its manifest came. Its segments stay: another run may have seen
+ * the manifest, and build on it.
+ */
+async function withdraw(
+  { storage }: Repository,
+  { id, chain, level, key }: Omit<BackupName, 'time'>,
+  { now }: Context,
+): Promise<void> {
+  const signal = AbortSignal.timeout(lastLookLimit)
+  const removal = { kind: 'removed', group: groupOf(key), chain, level } as const
+  await noteRemoval(storage, id, id, removal, now(), signal)
+  await storage.remove(key, signal)
 }
 
 /** The codecs in the order of encoding, as the manifest keeps them: checked, and without what is secret. */

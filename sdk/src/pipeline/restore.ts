@@ -2,7 +2,9 @@
 import type { Context } from '../contracts/context.ts'
 import type { Engine, Target } from '../contracts/engine.ts'
 import { displayPath } from '../contracts/entry.ts'
-import { Failure } from '../contracts/failures.ts'
+import { Failure, isFailure } from '../contracts/failures.ts'
+import { chooseBackup } from '../repository/choose.ts'
+import { expectStillListed, holdBackup } from '../repository/hold.ts'
 import type { Manifest } from '../repository/manifest.ts'
 import type { Repository } from '../repository/repository.ts'
 import { BlockServer } from './block-server.ts'
@@ -49,21 +51,33 @@ export const window = 14
 export const blockSize = 2 ** 20
 
 /**
- * @throws Failure `not-found` when no backup fits, `damaged` when the backup cannot be opened at all; damage met on
- *   the way is in the result
+ * @throws Failure `not-found` when no backup fits or it was removed meanwhile, `damaged` when it cannot be opened at all;
+ *   damage met on the way is in the result
  */
 export async function restore(request: RestoreRequest, context: Context): Promise<RestoreResult> {
   const started = performance.now()
   const { signal } = context
+  const { host, name, before } = request
+  const reference = before === undefined ? 'latest' : { before }
   // With one engine installed there is little doubt which one it will be.
   const [only, ...others] = request.engines
   await using early = only === undefined || others.length > 0 ? undefined : new EngineThread(only)
   const repository = await request.repository
-  const manifest = await findBackup(repository, request, signal)
+  await using held = await holdBackup(
+    repository,
+    () => chooseBackup(repository, reference, { host, name }, signal),
+    context,
+  )
+  const { manifest } = held
   const engine = engineOf(manifest, request.engines)
+  /** Of a backup that is not there any more, damage is no news. */
+  const removedOrDamaged = async (error: unknown): Promise<never> => {
+    if (isFailure(error) && error.code === 'damaged') await expectStillListed(repository, held, signal)
+    throw error
+  }
   await using thread = early ?? new EngineThread(engine)
   await using coders = new Coders(request.workers ?? defaultWorkers())
-  const chain = await openChainOf(repository, manifest, coders, signal)
+  const chain = await openChainOf(repository, manifest, coders, signal).catch(removedOrDamaged)
   const target = await request.target(manifest)
   if (target.kind !== 'tree')
     throw new Failure('plugin', 'This version restores trees of files, not streams.')
@@ -71,7 +85,7 @@ export async function restore(request: RestoreRequest, context: Context): Promis
   const meter = new Meter(context, 'restore', manifest.tree.bytes)
   const blocks = new BlockServer(chain, window, (bytes) => meter.transferred(bytes))
   let lostPages = 0
-  await thread.run(
+  const restoring = thread.run(
     {
       options: manifest.engine.options,
       job: { verb: 'restore', target, promised: manifest.tree.bytes },
@@ -103,6 +117,9 @@ export async function restore(request: RestoreRequest, context: Context): Promis
     },
     signal,
   )
+  await restoring.catch(removedOrDamaged)
+  const damaged = lostPages > 0 || blocks.damaged > 0
+  if (damaged) await expectStillListed(repository, held, signal)
   meter.end()
   return {
     id: manifest.id,
@@ -113,28 +130,7 @@ export async function restore(request: RestoreRequest, context: Context): Promis
     entries: meter.entries,
     bytes: meter.bytes,
     unrestored: meter.warnings.unrestored,
-    damaged: lostPages > 0 || blocks.damaged > 0,
+    damaged,
     seconds: (performance.now() - started) / 1000,
   }
-}
-
-async function findBackup(
-  repository: Repository,
-  { host, name, before }: RestoreRequest,
-  signal: AbortSignal,
-): Promise<Manifest> {
-  const names = await repository.names({ host, name }, signal)
-  const limit = before?.getTime() ?? Number.POSITIVE_INFINITY
-  const chosen = names.findLast((backup) => backup.time <= limit)
-  if (chosen !== undefined) return repository.manifest(chosen, signal)
-  const first = names[0]
-  if (first !== undefined) {
-    const oldest = new Date(first.time).toISOString()
-    throw new Failure('not-found', `No backup "${name}" of host "${host}" is that old.`, {
-      remedy: `The oldest is of ${oldest}.`,
-    })
-  }
-  throw new Failure('not-found', `There is no backup "${name}" of host "${host}" in this container.`, {
-    remedy: 'See what there is with "freezer list"; name another host with --hostname.',
-  })
 }

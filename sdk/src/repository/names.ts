@@ -7,6 +7,10 @@
  *     manifests/sealed/GROUP/TIME-LEVEL-CHAIN-ID       the same, encrypted; GROUP is a keyed hash of host and name
  *     segments/ID/data.NNNNNNNN                        the archive
  *     segments/ID/index.NNNNNNNN                       the index beside it
+ *     leases/ID                                        a run is under way that needs something
+ *     leases/ID.refreshed                              it was still under way at that time
+ *     removed/ID/PRUNE                                 the backup is no more, whatever else is still there of it
+ *     pins/ID                                          a person wants the backup to stay
  */
 import { createHash } from 'node:crypto'
 import { Failure } from '../contracts/failures.ts'
@@ -17,11 +21,53 @@ export const manifestsPrefix = 'manifests/'
 export const plainPrefix = 'manifests/plain/'
 export const sealedPrefix = 'manifests/sealed/'
 export const segmentsPrefix = 'segments/'
+export const leasesPrefix = 'leases/'
+export const removedPrefix = 'removed/'
+export const pinsPrefix = 'pins/'
 
 export type StreamName = 'data' | 'index'
 
 export function segmentKey(id: string, stream: StreamName, segment: number): string {
   return `${segmentsPrefix}${id}/${stream}.${String(segment).padStart(8, '0')}`
+}
+
+/** The backup that a segment belongs to; undefined for a key that is no segment's. */
+export function parseSegmentKey(key: string): string | undefined {
+  return /^segments\/([0-9a-f]{32})\/(?:data|index)\.\d{8,15}$/.exec(key)?.[1]
+}
+
+export function leaseKey(id: string): string {
+  return leasesPrefix + id
+}
+
+/** Where the holder of a lease says that it is still there. */
+export function refreshedKey(id: string): string {
+  return `${leasesPrefix}${id}.refreshed`
+}
+
+/** Undefined for a key that is neither. */
+export function parseLeaseKey(key: string): { id: string; refreshed: boolean } | undefined {
+  const match = /^leases\/([0-9a-f]{32})(\.refreshed)?$/.exec(key)
+  return match === null ? undefined : { id: match[1] ?? '', refreshed: match[2] !== undefined }
+}
+
+export function removedKey(id: string, prune: string): string {
+  return `${removedPrefix}${id}/${prune}`
+}
+
+/** Undefined for a key that is none. */
+export function parseRemovedKey(key: string): { id: string; prune: string } | undefined {
+  const match = /^removed\/([0-9a-f]{32})\/([0-9a-f]{32})$/.exec(key)
+  return match === null ? undefined : { id: match[1] ?? '', prune: match[2] ?? '' }
+}
+
+export function pinKey(id: string): string {
+  return pinsPrefix + id
+}
+
+/** The backup that a pin holds; undefined for a key that is no pin's. */
+export function parsePinKey(key: string): string | undefined {
+  return /^pins\/([0-9a-f]{32})$/.exec(key)?.[1]
 }
 
 /** What the key of a manifest says without reading it. */
@@ -47,6 +93,11 @@ export function manifestKey(group: string, backup: Omit<BackupName, 'key'>): str
 
 const manifestPattern =
   /\/(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)\.(\d{3})Z-(\d{1,9})-([0-9a-f]{32})-([0-9a-f]{32})$/
+
+/** Prefix of the manifests of the host and name that a manifest is of. */
+export function groupOf(manifest: string): string {
+  return manifest.slice(0, manifest.lastIndexOf('/') + 1)
+}
 
 /** Undefined for a key that is no manifest's. */
 export function parseManifestKey(key: string): BackupName | undefined {

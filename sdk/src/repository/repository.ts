@@ -5,6 +5,7 @@ import { Failure, isFailure } from '../contracts/failures.ts'
 import { checkOptions } from '../contracts/options.ts'
 import type { Storage } from '../contracts/storage.ts'
 import type { CoderSetup } from '../pipeline/coder-chain.ts'
+import { readBlob } from './blob.ts'
 import { RepositoryKey } from './keys.ts'
 import { type CodecUse, decodeManifest, type Manifest, manifestLimit } from './manifest.ts'
 import {
@@ -18,6 +19,7 @@ import {
   sealedGroup,
   sealedPrefix,
 } from './names.ts'
+import { removedIds } from './removals.ts'
 
 export interface RepositoryAccess {
   readonly storage: Storage
@@ -56,6 +58,17 @@ export class Repository {
 
   /** Every backup of a host and name, or of all, by their names alone: no manifest is read. Newest last. */
   async names(of: { host: string; name: string } | undefined, signal: AbortSignal): Promise<BackupName[]> {
+    const found = await this.manifestNames(of, signal)
+    // In this order: whoever removes a backup notes it before a manifest of it can appear that is not to count.
+    const removed = await removedIds(this.storage, signal)
+    return removed.size === 0 ? found : found.filter(({ id }) => !removed.has(id))
+  }
+
+  /** The same with those that were removed and whose manifests are still there. */
+  async manifestNames(
+    of: { host: string; name: string } | undefined,
+    signal: AbortSignal,
+  ): Promise<BackupName[]> {
     const prefixes =
       of === undefined ? [this.encrypted ? sealedPrefix : plainPrefix] : this.groups(of.host, of.name)
     const found: BackupName[] = []
@@ -223,22 +236,4 @@ function parseMarker(text: string): Partial<Record<keyof typeof marker, unknown>
   } catch {
     return undefined
   }
-}
-
-/** A small blob, whole. @throws Failure `damaged` when it is larger than `limit` bytes */
-async function readBlob(
-  storage: Storage,
-  key: string,
-  limit: number,
-  signal: AbortSignal,
-): Promise<Uint8Array> {
-  const chunks: Uint8Array[] = []
-  let length = 0
-  for await (const chunk of storage.get(key, undefined, signal)) {
-    length += chunk.length
-    if (length > limit)
-      throw new Failure('damaged', `${key} in this container is too large to be what it should.`)
-    chunks.push(chunk)
-  }
-  return Buffer.concat(chunks, length)
 }

@@ -1,0 +1,157 @@
+/**
+ * Leases: how a run says what it needs, so that a prune beside it leaves that alone. Nobody waits for a lease, and none
+ * outlives its holder for long: one that was not refreshed for a while is dead.
+ *
+ * A lease is put once and never again. Whoever removes it takes the permission to go on for good, however long its
+ * holder stood still; that the holder is alive is said under another key.
+ */
+import type { Context } from '../contracts/context.ts'
+import { isFailure } from '../contracts/failures.ts'
+import type { Storage } from '../contracts/storage.ts'
+import { leaseKey, leasesPrefix, parseLeaseKey, refreshedKey } from './names.ts'
+import { putRecord, readEach, readRecord, textOf, timeOf } from './records.ts'
+
+/** What a run needs: the newest chain of a group of manifests to build on; or a chain to read. */
+export type LeaseClaim =
+  | { readonly kind: 'backup'; readonly group: string }
+  | { readonly kind: 'read'; readonly chain: string }
+
+const hour = 3_600_000
+/** A lease is dead when it was not refreshed for so many milliseconds. */
+export const leaseLife = 2 * hour
+const refreshInterval = hour / 12
+/** Milliseconds that removing a lease may take; what stays dies by itself. */
+const releaseLimit = 10_000
+
+const format = 'freezer lease'
+
+/** A lease that is refreshed until it is released. */
+export class Lease implements AsyncDisposable {
+  readonly #storage: Storage
+  readonly #id: string
+  readonly #context: Context
+  readonly #timer: NodeJS.Timeout
+  readonly #ending = new AbortController()
+  #refreshing: Promise<void> = Promise.resolve()
+  #refreshed = false
+  #left = false
+
+  private constructor(storage: Storage, id: string, context: Context) {
+    this.#storage = storage
+    this.#id = id
+    this.#context = context
+    this.#timer = setInterval(() => {
+      this.#refreshing = this.#refreshing.then(() => this.#refresh())
+    }, refreshInterval)
+    this.#timer.unref()
+  }
+
+  /**
+   * @param id 32 hexadecimal digits that nobody else takes: of the backup that is made, or random
+   * @throws whatever the storage throws; there is no lease then
+   */
+  static async take(storage: Storage, id: string, claim: LeaseClaim, context: Context): Promise<Lease> {
+    const refreshed = new Date(context.now()).toISOString()
+    await putRecord(storage, leaseKey(id), { format, version: 1, ...claim, refreshed }, context.signal)
+    return new Lease(storage, id, context)
+  }
+
+  /** Whether the lease is still there; once it is gone it stays so. */
+  async held(signal: AbortSignal): Promise<boolean> {
+    return (await readRecord(this.#storage, leaseKey(this.#id), format, signal)) !== undefined
+  }
+
+  /** Ends the refreshing, but lets the lease die by itself instead of removing it. */
+  leave(): void {
+    this.#left = true
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    clearInterval(this.#timer)
+    this.#ending.abort()
+    await this.#refreshing
+    if (this.#left) return
+    const signal = AbortSignal.timeout(releaseLimit)
+    try {
+      await this.#storage.remove(leaseKey(this.#id), signal)
+      if (this.#refreshed) await this.#storage.remove(refreshedKey(this.#id), signal)
+    } catch (error) {
+      this.#tell('debug', 'A lease could not be removed and will die by itself', error)
+    }
+  }
+
+  async #refresh(): Promise<void> {
+    if (this.#ending.signal.aborted) return
+    const refreshed = new Date(this.#context.now()).toISOString()
+    const record = { format, version: 1, refreshed }
+    this.#refreshed = true
+    try {
+      await putRecord(this.#storage, refreshedKey(this.#id), record, this.#ending.signal)
+    } catch (error) {
+      if (this.#ending.signal.aborted) return
+      this.#tell('warn', 'A lease could not be refreshed; it will be tried again in some minutes', error)
+    }
+  }
+
+  #tell(level: 'debug' | 'warn', what: string, error: unknown): void {
+    const why = error instanceof Error ? error.message : String(error)
+    this.#context.report({ type: 'log', level, message: `${what}: ${why}` })
+  }
+}
+
+/** A lease as others see it. */
+export interface StoredLease {
+  readonly id: string
+  /** Undefined when it cannot be understood. */
+  readonly kind: string | undefined
+  readonly group: string | undefined
+  readonly chain: string | undefined
+  /** Milliseconds since 1970, by its holder's clock; undefined when it cannot be understood. */
+  readonly refreshed: number | undefined
+}
+
+/** Every lease, dead or alive, and signs of life that outlived their lease. */
+export async function readLeases(
+  storage: Storage,
+  signal: AbortSignal,
+): Promise<{ leases: StoredLease[]; orphans: string[] }> {
+  const held = new Set<string>()
+  const refreshed = new Set<string>()
+  for await (const { key } of storage.list(leasesPrefix, signal)) {
+    const parsed = parseLeaseKey(key)
+    if (parsed !== undefined) (parsed.refreshed ? refreshed : held).add(parsed.id)
+  }
+  const leases = await readEach([...held], async (id) => {
+    const sign = refreshed.has(id) ? await readRecord(storage, refreshedKey(id), format, signal) : undefined
+    const lease = await readRecord(storage, leaseKey(id), format, signal)
+    if (lease === undefined) return undefined
+    const times = [timeOf(lease['refreshed']), timeOf(sign?.['refreshed'])].filter((t) => t !== undefined)
+    return {
+      id,
+      kind: textOf(lease['kind']),
+      group: textOf(lease['group']),
+      chain: textOf(lease['chain']),
+      refreshed: times.length === 0 ? undefined : Math.max(...times),
+    }
+  })
+  return {
+    leases: leases.filter((lease) => lease !== undefined),
+    orphans: [...refreshed].filter((id) => !held.has(id)),
+  }
+}
+
+/**
+ * Whether the holder of a lease is thought to be there. A time that is far in the future says as little as one in the
+ * past: it is of a clock that is wrong.
+ *
+ * @param now milliseconds since 1970
+ * @param life milliseconds
+ */
+export function isLive(lease: StoredLease, now: number, life: number): boolean {
+  return lease.refreshed !== undefined && Math.abs(now - lease.refreshed) < life
+}
+
+/** Whether taking a lease failed for a reason that is none for not reading: the storage may be read-only, or full. */
+export function mayReadWithout(error: unknown): boolean {
+  return isFailure(error) && ['denied', 'no-space'].includes(error.code)
+}

@@ -1,0 +1,75 @@
+/**
+ * Notes of removals. A backup is removed when there is a note of it; its manifest and its segments follow. Each prune
+ * keeps notes of its own, so that taking one back never takes back another's.
+ */
+import type { Storage } from '../contracts/storage.ts'
+import { parseRemovedKey, removedKey, removedPrefix } from './names.ts'
+import { putRecord, readEach, readRecord, textOf, timeOf } from './records.ts'
+
+const format = 'freezer removal'
+
+/**
+ * `removed`: there was a backup; its segments stay until nobody reads them. `swept`: segments without a backup were
+ * removed; should a manifest of it ever appear, of a run that stood still all that time, it does not count.
+ */
+export type Removal =
+  | { readonly kind: 'removed'; readonly group: string; readonly chain: string; readonly level: number }
+  | { readonly kind: 'swept' }
+
+/** A note as it is found. */
+export interface StoredRemoval {
+  readonly key: string
+  readonly id: string
+  readonly prune: string
+  /** `swept` for whatever is not understood: such a backup never counts again. */
+  readonly kind: 'removed' | 'swept'
+  /** Undefined when it is not known. */
+  readonly group: string | undefined
+  readonly chain: string | undefined
+  readonly level: number | undefined
+  /** Milliseconds since 1970. */
+  readonly time: number | undefined
+}
+
+/** @param now milliseconds since 1970 */
+export async function noteRemoval(
+  storage: Storage,
+  id: string,
+  prune: string,
+  removal: Removal,
+  now: number,
+  signal: AbortSignal,
+): Promise<void> {
+  const time = new Date(now).toISOString()
+  await putRecord(storage, removedKey(id, prune), { format, version: 1, ...removal, time }, signal)
+}
+
+/** Ids of all backups that are removed. */
+export async function removedIds(storage: Storage, signal: AbortSignal): Promise<Set<string>> {
+  const ids = new Set<string>()
+  for await (const { key } of storage.list(removedPrefix, signal)) {
+    const parsed = parseRemovedKey(key)
+    if (parsed !== undefined) ids.add(parsed.id)
+  }
+  return ids
+}
+
+export async function readRemovals(storage: Storage, signal: AbortSignal): Promise<StoredRemoval[]> {
+  const keys: string[] = []
+  for await (const { key } of storage.list(removedPrefix, signal)) keys.push(key)
+  const notes = await readEach(keys, async (key): Promise<StoredRemoval | undefined> => {
+    const parsed = parseRemovedKey(key)
+    const note = parsed === undefined ? undefined : await readRecord(storage, key, format, signal)
+    if (parsed === undefined || note === undefined) return undefined
+    return {
+      key,
+      ...parsed,
+      kind: note['kind'] === 'removed' ? 'removed' : 'swept',
+      group: textOf(note['group']),
+      chain: textOf(note['chain']),
+      level: typeof note['level'] === 'number' ? note['level'] : undefined,
+      time: timeOf(note['time']),
+    }
+  })
+  return notes.filter((note) => note !== undefined)
+}
