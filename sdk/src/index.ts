@@ -19,6 +19,7 @@ export type { FindRequest, FoundEntry, FoundIn, FoundVersion, Loss } from './pip
 export type { ListRequest } from './pipeline/list-entries.ts'
 export type { OpenBackup } from './pipeline/open-backup.ts'
 export type { ReadFileRequest } from './pipeline/read-file.ts'
+export type { PruneRequest, PruneResult } from './pipeline/prune.ts'
 export type { RestoreRequest, RestoreResult } from './pipeline/restore.ts'
 export type { BackupReference, ChosenBackup } from './repository/choose.ts'
 export { checkPolicy, type LevelPolicy } from './repository/levels.ts'
@@ -28,4 +29,14 @@ export type { Repository, RepositoryAccess } from './repository/repository.ts'
 export type { PageAddress } from './repository/root.ts'
 export type { ContainerStatus, NameStatus, StatusRequest } from './repository/status.ts'
 export type { LostPage, TreeIndex } from './repository/tree-index.ts'
+export {
+  type BackupFacts,
+  type Decision,
+  hasRules,
+  type KeepRule,
+  parseSpan,
+  type RemoveRule,
+  type RetentionPolicy,
+  type Span,
+} from './repository/retention.ts'
 export * from './verbs.ts'

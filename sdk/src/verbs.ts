@@ -11,6 +11,7 @@ import type { FindRequest, FoundEntry } from './pipeline/find-entries.ts'
 import type { ListRequest } from './pipeline/list-entries.ts'
 import type { OpenBackup } from './pipeline/open-backup.ts'
 import type { ReadFileRequest } from './pipeline/read-file.ts'
+import type { PruneRequest, PruneResult } from './pipeline/prune.ts'
 import type { RestoreRequest, RestoreResult } from './pipeline/restore.ts'
 import type { BackupReference, ChosenBackup } from './repository/choose.ts'
 import type { BackupFilter, BackupSummary, ContainerInfo, DamagedBackup } from './repository/listing.ts'
@@ -135,4 +136,38 @@ export async function* diffBackups(request: DiffRequest): AsyncGenerator<Differe
  */
 export async function* readFile(request: ReadFileRequest, context: Context): AsyncGenerator<Uint8Array> {
   yield* (await import('./pipeline/read-file.ts')).readFile(request, context)
+}
+
+/**
+ * Removes the backups that the rules of retention ask to remove, then what no backup needs. Other runs may go on
+ * beside it.
+ * @throws Failure; a prune that failed leaves nothing broken, and the next one goes on where it ended
+ */
+export async function prune(request: PruneRequest, context: Context): Promise<PruneResult> {
+  return (await import('./pipeline/prune.ts')).prune(request, context)
+}
+
+/**
+ * Pins a backup: no rule of retention removes it, or what it builds on.
+ * @param id 32 hexadecimal digits
+ * @param now milliseconds since 1970
+ * @throws Failure `not-found` when it was removed before the pin was there
+ */
+export async function pinBackup(
+  repository: Repository,
+  id: string,
+  now: number,
+  signal: AbortSignal,
+): Promise<void> {
+  return (await import('./repository/pins.ts')).pinBackup(repository, id, now, signal)
+}
+
+/** Takes a pin away; one that is not there is already away. */
+export async function unpinBackup(repository: Repository, id: string, signal: AbortSignal): Promise<void> {
+  return (await import('./repository/pins.ts')).unpinBackup(repository, id, signal)
+}
+
+/** Ids of all backups that are pinned. */
+export async function listPins({ storage }: Repository, signal: AbortSignal): Promise<ReadonlySet<string>> {
+  return (await import('./repository/pins.ts')).readPins(storage, signal)
 }

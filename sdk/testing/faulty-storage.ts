@@ -53,6 +53,7 @@ export function faultyStorage(storage: Storage, faults: readonly Fault[], onCall
   }
 
   return {
+    settle: storage.settle,
     async put(key, chunks, signal) {
       const struck = await begin('put', key, signal)
       await storage.put(key, chunks, signal)

@@ -32,6 +32,9 @@ export interface StoredBlob {
 }
 
 export interface Storage {
+  /** Milliseconds after which a listing shows whatever was put or removed before; at once when not declared. */
+  readonly settle?: number | undefined
+
   /**
    * Stores the concatenation of `chunks` under `key`, replacing what is there, all or nothing, durable on return.
    * The caller bounds the size (a segment) and does not change the chunks before the promise settles, so a

@@ -8,7 +8,7 @@
 import type { Context } from '../contracts/context.ts'
 import { isFailure } from '../contracts/failures.ts'
 import type { Storage } from '../contracts/storage.ts'
-import { leaseKey, leasesPrefix, parseLeaseKey, refreshedKey } from './names.ts'
+import { type BackupName, groupOf, leaseKey, leasesPrefix, parseLeaseKey, refreshedKey } from './names.ts'
 import { putRecord, readEach, readRecord, textOf, timeOf } from './records.ts'
 
 /** What a run needs: the newest chain of a group of manifests to build on; or a chain to read. */
@@ -149,6 +149,41 @@ export async function readLeases(
  */
 export function isLive(lease: StoredLease, now: number, life: number): boolean {
   return lease.refreshed !== undefined && Math.abs(now - lease.refreshed) < life
+}
+
+/** Segments that no listed backup needs; group and chain are undefined when they are not known. */
+export interface Lost {
+  readonly id: string
+  readonly group: string | undefined
+  readonly chain: string | undefined
+}
+
+/** Whether the holder of `lease` may need the segments of a backup that was removed. */
+export function mayNeed(lease: StoredLease, { id, group, chain }: Lost): boolean {
+  if (lease.id === id) return true
+  switch (lease.kind) {
+    case 'backup':
+      return lease.group === undefined || group === undefined || lease.group === group
+    case 'read':
+      return lease.chain === undefined || chain === undefined || lease.chain === chain
+    default:
+      // Of a newer program: who knows what it needs.
+      return true
+  }
+}
+
+/** The chains that runs under way may build on: the newest of each group. */
+export function chainsInUse(names: readonly BackupName[], leases: readonly StoredLease[]): Set<string> {
+  const newest = new Map<string, BackupName>()
+  for (const name of names) {
+    const group = groupOf(name.key)
+    const other = newest.get(group)
+    if (name.level === 0 && (other === undefined || name.time > other.time)) newest.set(group, name)
+  }
+  const used = [...newest].filter(([group]) =>
+    leases.some((lease) => lease.kind !== 'read' && (lease.group ?? group) === group),
+  )
+  return new Set(used.map(([, { chain }]) => chain))
 }
 
 /** Whether taking a lease failed for a reason that is none for not reading: the storage may be read-only, or full. */

@@ -9,6 +9,7 @@
  *     segments/ID/index.NNNNNNNN                       the index beside it
  *     leases/ID                                        a run is under way that needs something
  *     leases/ID.refreshed                              it was still under way at that time
+ *     removed/ID/PRUNE.planned                         a prune is about to remove the backup
  *     removed/ID/PRUNE                                 the backup is no more, whatever else is still there of it
  *     pins/ID                                          a person wants the backup to stay
  */
@@ -55,10 +56,17 @@ export function removedKey(id: string, prune: string): string {
   return `${removedPrefix}${id}/${prune}`
 }
 
-/** Undefined for a key that is none. */
-export function parseRemovedKey(key: string): { id: string; prune: string } | undefined {
-  const match = /^removed\/([0-9a-f]{32})\/([0-9a-f]{32})$/.exec(key)
-  return match === null ? undefined : { id: match[1] ?? '', prune: match[2] ?? '' }
+/** Where a prune says that it is about to remove a backup. */
+export function plannedKey(id: string, prune: string): string {
+  return `${removedKey(id, prune)}.planned`
+}
+
+/** Undefined for a key that is neither. */
+export function parseRemovedKey(key: string): { id: string; prune: string; planned: boolean } | undefined {
+  const match = /^removed\/([0-9a-f]{32})\/([0-9a-f]{32})(\.planned)?$/.exec(key)
+  return match === null
+    ? undefined
+    : { id: match[1] ?? '', prune: match[2] ?? '', planned: match[3] !== undefined }
 }
 
 export function pinKey(id: string): string {

@@ -1,19 +1,25 @@
 /**
- * Notes of removals. A backup is removed when there is a note of it; its manifest and its segments follow. Each prune
- * keeps notes of its own, so that taking one back never takes back another's.
+ * Notes of removals. A backup does not count while there is a note of it, whatever else is there. Each prune keeps notes
+ * of its own, so that taking one back never takes back another's.
  */
 import type { Storage } from '../contracts/storage.ts'
-import { parseRemovedKey, removedKey, removedPrefix } from './names.ts'
+import { parseRemovedKey, plannedKey, removedKey, removedPrefix } from './names.ts'
 import { putRecord, readEach, readRecord, textOf, timeOf } from './records.ts'
 
 const format = 'freezer removal'
 
 /**
- * `removed`: there was a backup; its segments stay until nobody reads them. `swept`: segments without a backup were
- * removed; should a manifest of it ever appear, of a run that stood still all that time, it does not count.
+ * `planned`: a prune will look once more, then remove the backup or take the note back. `removed`: it is no more, and
+ * this is never taken back; its segments stay until nobody reads them. `swept`: its segments, which no backup
+ * had, are gone; should a manifest appear, of a run that stood still all that time, it does not count.
  */
 export type Removal =
-  | { readonly kind: 'removed'; readonly group: string; readonly chain: string; readonly level: number }
+  | {
+      readonly kind: 'planned' | 'removed'
+      readonly group: string
+      readonly chain: string
+      readonly level: number
+    }
   | { readonly kind: 'swept' }
 
 /** A note as it is found. */
@@ -21,13 +27,13 @@ export interface StoredRemoval {
   readonly key: string
   readonly id: string
   readonly prune: string
-  /** `swept` for whatever is not understood: such a backup never counts again. */
-  readonly kind: 'removed' | 'swept'
+  /** `swept` for what cannot be understood, because that is never taken back either. */
+  readonly kind: Removal['kind']
   /** Undefined when it is not known. */
   readonly group: string | undefined
   readonly chain: string | undefined
   readonly level: number | undefined
-  /** Milliseconds since 1970. */
+  /** Milliseconds since 1970, by the clock of the prune. */
   readonly time: number | undefined
 }
 
@@ -40,11 +46,11 @@ export async function noteRemoval(
   now: number,
   signal: AbortSignal,
 ): Promise<void> {
-  const time = new Date(now).toISOString()
-  await putRecord(storage, removedKey(id, prune), { format, version: 1, ...removal, time }, signal)
+  const key = removal.kind === 'planned' ? plannedKey(id, prune) : removedKey(id, prune)
+  await putRecord(storage, key, { format, version: 1, ...removal, time: new Date(now).toISOString() }, signal)
 }
 
-/** Ids of all backups that are removed. */
+/** Ids of all backups that do not count. */
 export async function removedIds(storage: Storage, signal: AbortSignal): Promise<Set<string>> {
   const ids = new Set<string>()
   for await (const { key } of storage.list(removedPrefix, signal)) {
@@ -63,8 +69,9 @@ export async function readRemovals(storage: Storage, signal: AbortSignal): Promi
     if (parsed === undefined || note === undefined) return undefined
     return {
       key,
-      ...parsed,
-      kind: note['kind'] === 'removed' ? 'removed' : 'swept',
+      id: parsed.id,
+      prune: parsed.prune,
+      kind: parsed.planned ? 'planned' : note['kind'] === 'removed' ? 'removed' : 'swept',
       group: textOf(note['group']),
       chain: textOf(note['chain']),
       level: typeof note['level'] === 'number' ? note['level'] : undefined,
