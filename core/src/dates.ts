@@ -11,6 +11,19 @@ const pattern =
  * @throws Failure `usage`
  */
 export function parseDate(text: string): Date {
+  return new Date(instants(text).end)
+}
+
+/**
+ * The first instant that `text` can mean: what is older is older than all of it.
+ * @throws Failure `usage`
+ */
+export function parseDateStart(text: string): Date {
+  return new Date(instants(text).start)
+}
+
+/** The first and the last instant that `text` can mean, in milliseconds since 1970. */
+function instants(text: string): { start: number; end: number } {
   const match = pattern.exec(text.trim())
   if (match === null) throw invalid(text)
   const [year, month, day, hour, minute, second] = match.slice(1, 7).map((part) => Number(part ?? 0)) as [
@@ -27,14 +40,16 @@ export function parseDate(text: string): Date {
   if (hour > 23 || minute > 59 || second > 59) throw invalid(text)
 
   const milliseconds = fraction === undefined ? 0 : Number(fraction.padEnd(3, '0').slice(0, 3))
-  if (match[4] === undefined) return new Date(local(year, month, day + 1, 0, 0, 0, 0) - 1)
+  if (match[4] === undefined) {
+    return { start: local(year, month, day, 0, 0, 0, 0), end: local(year, month, day + 1, 0, 0, 0, 0) - 1 }
+  }
   const precision = match[6] === undefined ? 60_000 : fraction === undefined ? 1000 : 1
   const zone = match[8]
   const start =
     zone === undefined
       ? local(year, month, day, hour, minute, second, milliseconds)
       : Date.UTC(year, month - 1, day, hour, minute, second, milliseconds) - zoneOffset(zone, text)
-  return new Date(start + precision - 1)
+  return { start, end: start + precision - 1 }
 }
 
 function local(...[year, month, ...rest]: [number, number, number, number, number, number, number]): number {

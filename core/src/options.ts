@@ -54,3 +54,40 @@ export const filterOptions = {
 } as const satisfies OptionDeclarations
 
 export type ContainerOptions = OptionDeclarations & typeof containerOptions
+
+/** Which backups stay and which go. */
+export const retentionOptions = {
+  keepLast: { type: 'integer', min: 1, value: 'N', help: 'Keep the newest N backups' },
+  keepHourly: {
+    type: 'integer',
+    min: 1,
+    value: 'N',
+    help: 'Keep the newest backup of each of the last N hours that have one',
+  },
+  keepDaily: { type: 'integer', min: 1, value: 'N', help: 'The same for days' },
+  keepWeekly: { type: 'integer', min: 1, value: 'N', help: 'The same for weeks, from Monday' },
+  keepMonthly: { type: 'integer', min: 1, value: 'N', help: 'The same for months' },
+  keepYearly: { type: 'integer', min: 1, value: 'N', help: 'The same for years' },
+  keepWithin: {
+    type: 'string',
+    value: 'SPAN',
+    help: 'Keep what is at most SPAN older than the newest: 30d, 12h, 2y5m7d3h',
+  },
+  removeOlderThan: {
+    type: 'number',
+    short: 'R',
+    min: 0,
+    value: 'DAYS',
+    help:
+      'Remove what is older than DAYS days, but for the newest\n' +
+      'Beside rules that keep, what they keep stays, and nothing younger is removed.',
+  },
+  removeFromDate: {
+    type: 'string',
+    value: 'DATE',
+    help:
+      'Remove what is older than DATE, be it the newest: 2026-07-01, 2026-07-01T10:30:00\n' +
+      'A day means its beginning; local time unless a zone follows. Beside rules that keep, what they keep stays, and ' +
+      'nothing younger is removed.',
+  },
+} as const satisfies OptionDeclarations

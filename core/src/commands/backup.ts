@@ -12,7 +12,7 @@ import { argumentInput } from '../argument.ts'
 import { FreezerCommand } from '../command.ts'
 import type { OpenRun } from '../composition.ts'
 import type { CommandSpec, Invocation } from '../invocation.ts'
-import { containerOptions } from '../options.ts'
+import { containerOptions, retentionOptions } from '../options.ts'
 import type { Outcome } from '../output/reporter.ts'
 
 const selectors = {
@@ -68,6 +68,7 @@ const ownOptions = {
   queueSize: { type: 'integer', min: 1, max: 1024, value: 'N', help: 'Blocks under way at a time' },
   workers: { type: 'integer', min: 1, max: 256, value: 'N', help: 'Threads that compress and encrypt' },
   dryRun: { type: 'boolean', help: 'Do everything but store: show what the backup would be' },
+  ...retentionOptions,
 } as const satisfies OptionDeclarations
 
 const isFull = (incremental: unknown) => !['true', 'yes', 'on', '1', true].includes(incremental as string)
@@ -99,11 +100,13 @@ export default class Backup extends FreezerCommand<typeof selectors, typeof ownO
   static override summary = 'Back up a file or a directory.'
   static override description =
     'Each run adds one backup to the container. It builds on the one before and stores what changed since, unless ' +
-    'told otherwise. Files that cannot be read are named, and the exit status is 3.'
+    'told otherwise. Files that cannot be read are named, and the exit status is 3. With rules to keep or to remove ' +
+    'backups, older backups of this name and host are pruned by them once the new one is complete.'
   static override usage = 'backup PATH --container DIR --backup-name NAME [FLAGS]'
   static override examples = [
     '<%= config.bin %> backup /home --container /mnt/backups --backup-name home',
     '<%= config.bin %> backup /srv -N srv --container /mnt/backups --encrypt-pass-file /root/passphrase --max-level 6',
+    '<%= config.bin %> backup /home -N home --container /mnt/backups --max-level 6 --keep-daily 14 --keep-monthly 12',
     '<%= config.bin %> backup --config /etc/freezer/nightly.ini --json',
   ]
   static override args = argumentInput(spec.positional)
@@ -118,6 +121,8 @@ export default class Backup extends FreezerCommand<typeof selectors, typeof ownO
     }
     const compression = options.compression === 'none' ? undefined : codec('compression', 'compress')
     const encryption = options.encryptPassFile === undefined ? undefined : codec('encryption', 'encrypt')
+    const { readPolicy, pruneAfter } = await import('../retention.ts')
+    const policy = readPolicy(options)
     const engine = provider('engine', options.engine)
     const mode = provider('mode', options.mode)
 
@@ -147,8 +152,9 @@ export default class Backup extends FreezerCommand<typeof selectors, typeof ownO
       }
       results.push(await backup(request, context))
     }
+    const pruned = options.dryRun ? [] : await pruneAfter(results, await repository, policy, context)
     const { backupOutcome } = await import('../output/results.ts')
-    return backupOutcome(results)
+    return backupOutcome(results, pruned)
   }
 }
 

@@ -6,6 +6,8 @@ import Find from './find.ts'
 import Info from './info.ts'
 import List from './list.ts'
 import Ls from './ls.ts'
+import Pin from './pin.ts'
+import Prune from './prune.ts'
 import Restore from './restore.ts'
 import Status from './status.ts'
 
@@ -21,4 +23,6 @@ export const commands = {
   diff: Diff,
   cat: Cat,
   dump: Dump,
+  prune: Prune,
+  pin: Pin,
 }

@@ -5,11 +5,15 @@ import type {
   BackupSummary,
   ContainerInfo,
   DamagedBackup,
+  Manifest,
   ReportedBackup,
   RestoreResult,
 } from '@freezer/sdk'
-import { Failure } from '@freezer/sdk'
+import { Failure, toRecord } from '@freezer/sdk'
 import { localTime } from '../dates.ts'
+import type { Pruned } from '../retention.ts'
+import { damagedManifests } from './damaged.ts'
+import { pruneFacts, pruneJson } from './prune.ts'
 import type { Outcome } from './reporter.ts'
 import { count, duration, facts, size, table, visible } from './text.ts'
 
@@ -17,15 +21,21 @@ import { count, duration, facts, size, table, visible } from './text.ts'
 export const shownId = 8
 
 /** One backup is one object; several, of a mode that finds several things, are a list. */
-export function backupOutcome(results: readonly BackupResult[]): Outcome {
+export function backupOutcome(results: readonly BackupResult[], pruned: readonly Pruned[] = []): Outcome {
   const [only] = results
+  const failed = pruned.find((one) => 'failure' in one)
+  const shown = results.map((result, at) => {
+    const one = pruned[at]
+    if (one === undefined) return result
+    return { ...result, prune: 'failure' in one ? { failure: toRecord(one.failure) } : pruneJson(one.result) }
+  })
   if (only === undefined) throw new Failure('source', 'There is nothing to back up.')
   const unread = results.reduce((sum, result) => sum + result.unread, 0)
   const changed = results.reduce((sum, result) => sum + result.changed, 0)
   return {
-    json: results.length === 1 ? only : { backups: results },
+    json: results.length === 1 ? (shown[0] ?? only) : { backups: shown },
     backups: results.map(reported),
-    lines: results.flatMap((result) =>
+    lines: results.flatMap((result, at) =>
       facts([
         [result.dryRun ? 'Would back up' : 'Backed up', `${result.name} of ${result.host}`],
         ['Level', String(result.level)],
@@ -39,6 +49,7 @@ export function backupOutcome(results: readonly BackupResult[]): Outcome {
         ...(result.changed > 0
           ? [['Changed', `${count(result.changed)} while they were read`] as const]
           : []),
+        ...pruneFacts(pruned[at]),
         ['Took', duration(result.seconds)],
       ]),
     ),
@@ -51,11 +62,13 @@ export function backupOutcome(results: readonly BackupResult[]): Outcome {
               remedy: 'Each was named above.',
             },
           )
-        : changed > 0
-          ? new Failure('changed', `${count(changed)} of the entries changed while they were read.`, {
-              remedy: 'Each was named above; back up from a snapshot, or while nothing writes to them.',
-            })
-          : undefined,
+        : failed !== undefined
+          ? failed.failure
+          : changed > 0
+            ? new Failure('changed', `${count(changed)} of the entries changed while they were read.`, {
+                remedy: 'Each was named above; back up from a snapshot, or while nothing writes to them.',
+              })
+            : undefined,
   }
 }
 
@@ -137,6 +150,18 @@ function shortestId(ids: readonly string[]): number {
   return length
 }
 
+export function pinOutcome({ id, host, name, level, time }: Manifest, pinned: boolean): Outcome {
+  return {
+    json: { id, host, name, level, time, pinned },
+    lines: facts([
+      [pinned ? 'Pinned' : 'No longer pinned', `${name} of ${host}`],
+      ['Level', String(level)],
+      ['Time', localTime(time)],
+      ['Id', id],
+    ]),
+  }
+}
+
 export function infoOutcome(info: ContainerInfo): Outcome {
   const { oldest, newest } = info
   const columns = [
@@ -173,17 +198,6 @@ export function infoOutcome(info: ContainerInfo): Outcome {
     ],
     failure: damagedManifests(info.damaged),
   }
-}
-
-export function damagedManifests(number: number): Failure | undefined {
-  if (number === 0) return undefined
-  return new Failure(
-    'damaged',
-    `${count(number)} of the backups cannot be read: their manifests are damaged.`,
-    {
-      remedy: 'All others can be restored; take the damaged ones from another copy of the container.',
-    },
-  )
 }
 
 /** For a command that went on without some parts of indexes. */
