@@ -20,7 +20,7 @@ import {
 import { removeTree, seeded } from '../support/tree.ts'
 
 const minutes = Number(process.env['FREEZER_SOAK_MINUTES'] ?? 20)
-const workers = 3
+const workers = 4
 const program = path.join(path.dirname(fileURLToPath(import.meta.url)), '..', 'support', 'soak-worker.ts')
 const scratch = scratchDirectory('soak')
 after(() => removeTree(scratch.path))
@@ -88,7 +88,7 @@ test('random runs beside each other, and kills', { timeout: (minutes + 30) * 60_
       const ended = new Promise<NodeJS.Signals | null>((resolve) =>
         child.on('close', (_, signal) => resolve(signal)),
       )
-      const alive = 600 + random() ** 2 * 12_000
+      const alive = 600 + random() ** 2 * 20_000
       await Promise.race([sleep(alive, undefined, { ref: false }), ended])
       child.kill('SIGKILL')
       assert.equal(await ended, 'SIGKILL', 'a worker ended by itself')
