@@ -33,6 +33,21 @@ const promises: readonly Promised[] = [
   },
   {
     promise:
+      'Backups, restores and prunes beside each other: what is listed restores, nothing vanishes but by the rules, and nobody unlocks anything',
+    tests: [
+      'sdk/test/beside.test.ts (held and killed at the storage calls)',
+      'test/prune.test.ts (killed at the storage calls)',
+    ],
+    proofs: ['soak'],
+  },
+  {
+    promise:
+      'A prune removes what the rules say and nothing else; a kept backup never loses a level that it builds on',
+    tests: ['sdk/test/retention.test.ts', 'test/prune.test.ts'],
+    proofs: ['retention'],
+  },
+  {
+    promise:
       'Damage anywhere is refused or named; no wrong byte is restored; what is not affected is restored',
     tests: ['test/damage.test.ts', 'sdk/test/pipeline.test.ts'],
     proofs: ['damage, encrypted', 'damage, plain'],

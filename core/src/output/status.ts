@@ -3,8 +3,8 @@ import type { ContainerStatus, NameStatus } from '@freezer/sdk'
 import { Failure, spellDuration } from '@freezer/sdk'
 import { localTime } from '../dates.ts'
 import type { Subject } from '../invocation.ts'
+import { damagedManifests } from './damaged.ts'
 import type { Outcome } from './reporter.ts'
-import { damagedManifests } from './results.ts'
 import { age, count, table, visible } from './text.ts'
 
 export function statusOutcome(status: ContainerStatus, asked: Subject): Outcome {

@@ -178,7 +178,7 @@ export async function backup(request: BackupRequest, context: Context): Promise<
     lease?.leave()
     throw error
   }
-  if ((await lease?.held(AbortSignal.timeout(lastLookLimit))) === false) {
+  if (lease !== undefined && !(await stands(lease))) {
     await withdraw(repository, { id, chain, level, key: storedAs }, context)
     throw takenForDead()
   }
@@ -207,6 +207,22 @@ function takenForDead(): Failure {
     'This run stood still for so long that a prune took it for dead; what it stored is no backup.',
     { remedy: 'Run it again.' },
   )
+}
+
+/** Whether the lease was there when the manifest was, whatever was aborted by then. */
+async function stands(lease: Lease): Promise<boolean> {
+  try {
+    return await lease.held(AbortSignal.timeout(lastLookLimit))
+  } catch (cause) {
+    throw new Failure(
+      'unavailable',
+      'All is stored, but the storage did not say whether the backup stands.',
+      {
+        cause,
+        remedy: 'It does if "freezer list" shows it.',
+      },
+    )
+  }
 }
 
 /**

@@ -45,6 +45,7 @@ export class Bandwidth {
  */
 export function throttled(storage: Storage, upload: Bandwidth, download: Bandwidth): Storage {
   return {
+    settle: storage.settle,
     async put(key, chunks, signal) {
       await storage.put(key, chunks, signal)
       await upload.pay(
