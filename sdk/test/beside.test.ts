@@ -5,7 +5,7 @@ import os from 'node:os'
 import path from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import type { RetentionPolicy } from '@freezer/sdk'
-import { killAt, outcome, World } from './support/world.ts'
+import { killAt, outcome, Schedule, World } from './support/world.ts'
 
 let scratch = ''
 let origin: World
@@ -147,3 +147,52 @@ for (const [which, [kept, policy]] of policies.entries()) {
     })
   }
 }
+
+const rounds = Number(process.env['FREEZER_SCHEDULES'] ?? 60)
+
+test(`${rounds} random schedules of two backups, two prunes and a restore, with kills`, async () => {
+  let state = Number(process.env['FREEZER_SEED'] ?? 7)
+  const random = (): number => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
+    return state / 2 ** 32
+  }
+  const done = { backups: 0, prunes: 0, restores: 0, kills: 0, calls: 0 }
+  for (let round = 0; round < rounds; round++) {
+    const what = `schedule ${round}`
+    const world = origin.copy()
+    const schedule = new Schedule(random)
+    const deadly = random() < 0.5 ? 0 : 0.01
+    const killed = (): boolean => {
+      const kill = random() < deadly
+      if (kill) done.kills++
+      return kill
+    }
+    const patience = random() < 0.4 ? 0 : 2
+    const some = (): RetentionPolicy => policies[random() < 0.5 ? 0 : 1]?.[1] ?? {}
+    const backUp = async (): Promise<void> => {
+      const work = schedule.add(
+        async (onCall) => world.backUp(await world.open(onCall), random() < 0.8),
+        killed,
+      )
+      if ((await outcome(work, 'unavailable')) !== undefined) done.backups++
+    }
+    const prune = async (): Promise<void> => {
+      const work = schedule.add(
+        async (onCall) => world.prune(await world.open(onCall), some(), patience),
+        killed,
+      )
+      if ((await outcome(work)) !== undefined) done.prunes++
+    }
+    const restore = async (): Promise<void> => {
+      const work = schedule.add(async (onCall) => world.restore(await world.open(onCall)), killed)
+      if ((await outcome(work)) !== undefined) done.restores++
+    }
+    await Promise.all([backUp(), backUp(), prune(), prune(), restore()])
+    done.calls += schedule.calls
+    await world.expectWhole(what)
+    const next = await world.backUp(await world.open())
+    assert.ok((await world.expectWhole(`${what}, and a backup`)).includes(next.id))
+    await world.expectClean(what)
+  }
+  assert.ok(done.backups > 0 && done.prunes > 0 && done.restores > 0, JSON.stringify(done))
+})

@@ -199,3 +199,53 @@ export async function outcome<T>(run: Promise<T>, ...codes: readonly string[]): 
     throw error
   }
 }
+
+/** Lets the storage calls of several runs through one at a time, in a random order that `random` gives. */
+export class Schedule {
+  readonly #random: () => number
+  readonly #waiting: { readonly run: number; readonly go: () => void }[] = []
+  readonly #running = new Set<number>()
+  #runs = 0
+  #timer: NodeJS.Immediate | undefined
+  calls = 0
+
+  /** @param random numbers from 0 up to 1 */
+  constructor(random: () => number) {
+    this.#random = random
+  }
+
+  /** Whether a run that is told so is killed at its next call. */
+  add<T>(work: (onCall: OnCall) => Promise<T>, killed: () => boolean): Promise<T> {
+    const run = this.#runs++
+    this.#running.add(run)
+    let dead = false
+    const onCall: OnCall = async () => {
+      await new Promise<void>((resolve) => {
+        this.#waiting.push({ run, go: resolve })
+        this.#next()
+      })
+      this.calls++
+      if (dead || killed()) {
+        dead = true
+        throw new Killed()
+      }
+    }
+    return work(onCall).finally(() => {
+      this.#running.delete(run)
+      this.#next()
+    })
+  }
+
+  /** Lets one call through once every run waits: what a run does by itself takes no turn. */
+  #next(): void {
+    if (this.#timer !== undefined) return
+    this.#timer = setImmediate(() => {
+      this.#timer = undefined
+      const ready = new Set(this.#waiting.map(({ run }) => run))
+      if (ready.size < this.#running.size || this.#waiting.length === 0) return
+      const [chosen] = this.#waiting.splice(Math.floor(this.#random() * this.#waiting.length), 1)
+      chosen?.go()
+      this.#next()
+    })
+  }
+}
