@@ -36,6 +36,10 @@ suite('help', () => {
       'container backup-name storage encrypt-pass-file hostname restore-from-date [no-]overwrite [no-]delete workers',
     list: 'container backup-name hostname storage encrypt-pass-file',
     info: 'container storage encrypt-pass-file',
+    prune:
+      'container backup-name hostname keep-last keep-hourly keep-daily keep-weekly keep-monthly keep-yearly keep-within ' +
+      'remove-older-than remove-from-date garbage-after [no-]dry-run storage encrypt-pass-file',
+    pin: 'backup container backup-name hostname [no-]remove storage encrypt-pass-file',
     status: 'container backup-name hostname max-age storage encrypt-pass-file metrics-file notify',
     ls: 'container storage encrypt-pass-file backup-name hostname [no-]recursive [no-]long',
     find: 'container storage encrypt-pass-file backup-name hostname [no-]ignore-case',
