@@ -18,17 +18,14 @@ export type { ExtractedEntry, ExtractRequest } from './pipeline/extract.ts'
 export type { FindRequest, FoundEntry, FoundIn, FoundVersion, Loss } from './pipeline/find-entries.ts'
 export type { ListRequest } from './pipeline/list-entries.ts'
 export type { OpenBackup } from './pipeline/open-backup.ts'
-export type { ReadFileRequest } from './pipeline/read-file.ts'
 export type { PruneRequest, PruneResult } from './pipeline/prune.ts'
+export type { ReadFileRequest } from './pipeline/read-file.ts'
 export type { RestoreRequest, RestoreResult } from './pipeline/restore.ts'
 export type { BackupReference, ChosenBackup } from './repository/choose.ts'
 export { checkPolicy, type LevelPolicy } from './repository/levels.ts'
 export type { BackupFilter, BackupSummary, ContainerInfo, DamagedBackup } from './repository/listing.ts'
 export type { Manifest } from './repository/manifest.ts'
 export type { Repository, RepositoryAccess } from './repository/repository.ts'
-export type { PageAddress } from './repository/root.ts'
-export type { ContainerStatus, NameStatus, StatusRequest } from './repository/status.ts'
-export type { LostPage, TreeIndex } from './repository/tree-index.ts'
 export {
   type BackupFacts,
   type Decision,
@@ -39,4 +36,7 @@ export {
   type RetentionPolicy,
   type Span,
 } from './repository/retention.ts'
+export type { PageAddress } from './repository/root.ts'
+export type { ContainerStatus, NameStatus, StatusRequest } from './repository/status.ts'
+export type { LostPage, TreeIndex } from './repository/tree-index.ts'
 export * from './verbs.ts'

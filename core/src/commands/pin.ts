@@ -22,11 +22,13 @@ const spec: CommandSpec<typeof selectors, typeof ownOptions> = {
   options: ownOptions,
   providers: ({ storage }) => [{ kind: 'storage', name: storage }],
   kinds: ['storage'],
-  argument: {
-    label: 'BACKUP',
-    option: 'backup',
-    help: 'An id or the beginning of one, latest, or a date; without it, the pins are listed',
-  },
+  positional: [
+    {
+      label: 'BACKUP',
+      option: 'backup',
+      help: 'An id or the beginning of one, latest, or a date; without it, the pins are listed',
+    },
+  ],
 }
 
 export default class Pin extends FreezerCommand<typeof selectors, typeof ownOptions> {
@@ -39,7 +41,7 @@ export default class Pin extends FreezerCommand<typeof selectors, typeof ownOpti
     '<%= config.bin %> pin 3f2a9c81 --container /mnt/backups --remove',
     '<%= config.bin %> pin --container /mnt/backups',
   ]
-  static override args = argumentInput(spec.argument)
+  static override args = argumentInput(spec.positional)
   static spec = spec
 
   async perform({ options }: Given, { signal, now }: Context, open: OpenRun): Promise<Outcome> {
