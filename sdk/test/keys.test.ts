@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { createDecipheriv, createHmac, hkdfSync, scryptSync } from 'node:crypto'
 import { before, describe, test } from 'node:test'
 import * as fc from 'fast-check'
 import { isFailure } from '../src/contracts/failures.ts'
@@ -7,6 +8,7 @@ import {
   decodeRecord,
   encodeRecord,
   isWrapped,
+  type Kdf,
   type SealedRecord,
   type WrappedRecord,
 } from '../src/repository/key-records.ts'
@@ -161,6 +163,26 @@ for (const kind of ['passphrase', 'key-file'] as const) {
     })
   })
 }
+
+test('a wrapped key is what docs/format.md says, step by step', async () => {
+  const key = new RepositoryKey(Buffer.alloc(32, 9))
+  const value = JSON.parse(String(encodeRecord(await wrap(key, secret, of)))) as Record<string, string> & {
+    kdf: Kdf
+  }
+  const { kind, created, label, key: fingerprint, kdf, wrapped = '', mac = '' } = value
+  const { n, r, p, salt } = kdf
+  const text = `freezer key 1 ${kind}\nkeys/${of.id}\n${created}\n${fingerprint}\nscrypt ${n} ${r} ${p} ${salt}\n${label}`
+  const stretched = scryptSync(secret.bytes, Buffer.from(salt, 'base64'), 32, { N: n, r, p, maxmem: 2 ** 26 })
+  const bytes = Buffer.from(wrapped, 'base64')
+  const decipher = createDecipheriv('aes-256-gcm', stretched, bytes.subarray(0, 12))
+  decipher.setAAD(Buffer.from(text)).setAuthTag(bytes.subarray(-16))
+  assert.deepEqual(
+    Buffer.concat([decipher.update(bytes.subarray(12, -16)), decipher.final()]),
+    Buffer.alloc(32, 9),
+  )
+  const macKey = Buffer.from(hkdfSync('sha256', Buffer.alloc(32, 9), '', 'freezer 1 wrappings', 32))
+  assert.equal(createHmac('sha256', macKey).update(`${text}\n`).update(bytes).digest('base64'), mac)
+})
 
 test('a key file or a passphrase that can be none is refused', async () => {
   const key = RepositoryKey.generate()
