@@ -57,7 +57,7 @@ export class Repository {
   /** The secrets of backups that were read from a recipient's host. */
   readonly #received = new WeakMap<object, RepositoryKey>()
 
-  constructor(access: Pick<RepositoryAccess, 'storage' | 'codecs'>, opening: Opening | undefined) {
+  constructor(access: RepositoryAccess, opening: Opening | undefined) {
     this.storage = access.storage
     this.#codecs = access.codecs
     this.keyring = opening !== undefined && 'keyring' in opening ? opening.keyring : undefined
