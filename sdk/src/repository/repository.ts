@@ -96,18 +96,20 @@ export class Repository {
     return first === undefined ? [plainGroup(host, name)] : [first, ...others, ...received]
   }
 
-  /** Prefixes of all manifests. */
-  #allGroups(): readonly string[] {
-    if (this.recipient !== undefined) return [recipientPrefix(this.recipient.id)]
-    return this.encrypted ? [sealedPrefix, receivedPrefix] : [plainPrefix]
+  /** Prefix of all manifests. */
+  get #all(): string {
+    if (this.recipient !== undefined) return recipientPrefix(this.recipient.id)
+    return this.encrypted ? manifestsPrefix : plainPrefix
   }
 
   /** Every backup of a host and name, or of all, by their names alone: no manifest is read. Newest last. */
   async names(of: { host: string; name: string } | undefined, signal: AbortSignal): Promise<BackupName[]> {
-    const prefixes = of === undefined ? this.#allGroups() : this.groups(of.host, of.name)
+    const prefixes = of === undefined ? [this.#all] : this.groups(of.host, of.name)
     const found: BackupName[] = []
     for (const prefix of prefixes) {
       for await (const { key } of this.storage.list(prefix, signal)) {
+        // In an encrypted container nobody can slip a plain one in.
+        if (this.encrypted && key.startsWith(plainPrefix)) continue
         const name = parseManifestKey(key)
         if (name !== undefined) found.push(name)
       }
