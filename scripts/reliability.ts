@@ -63,9 +63,7 @@ const promises: readonly Promised[] = [
     tests: ['test/dump.test.ts'],
   },
   {
-    promise: 'A passphrase reaches no output, manifest, argument list or environment',
-  },
-  {
+    promise:
       'A passphrase, key file or recipient file reaches no output, manifest, argument list or environment',
     tests: ['test/secrets.test.ts', 'core/test/passphrase.test.ts'],
   },

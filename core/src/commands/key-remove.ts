@@ -20,7 +20,9 @@ const spec: CommandSpec<typeof selectors, typeof ownOptions> = {
   options: ownOptions,
   providers: ({ storage }) => [{ kind: 'storage', name: storage }],
   kinds: ['storage'],
-  argument: { label: 'KEY', option: 'keyId', help: 'Id of a key as "key list" shows it, or its beginning' },
+  positional: [
+    { label: 'KEY', option: 'keyId', help: 'Id of a key as "key list" shows it, or its beginning' },
+  ],
 }
 
 export default class KeyRemove extends FreezerCommand<typeof selectors, typeof ownOptions> {
@@ -32,7 +34,7 @@ export default class KeyRemove extends FreezerCommand<typeof selectors, typeof o
   static override examples = [
     '<%= config.bin %> key remove 3f2a --container /mnt/backups --encrypt-pass-file /root/passphrase',
   ]
-  static override args = argumentInput(spec.argument)
+  static override args = argumentInput(spec.positional)
   static spec = spec
 
   async perform({ options }: Given, context: Context, open: OpenRun): Promise<Outcome> {
