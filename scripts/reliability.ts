@@ -78,7 +78,8 @@ const promises: readonly Promised[] = [
     tests: ['test/dump.test.ts'],
   },
   {
-    promise: 'A passphrase reaches no output, manifest, argument list or environment',
+    promise:
+      'A passphrase, key file or recipient file reaches no output, manifest, argument list or environment',
     tests: ['test/secrets.test.ts', 'core/test/passphrase.test.ts'],
   },
   {
@@ -93,6 +94,15 @@ const promises: readonly Promised[] = [
       'core/test/metrics.test.ts',
       'plugins/notifier-webhook/test/webhook.test.ts',
     ],
+  },
+  {
+    promise:
+      'Passphrases, key files and repository keys come and go, also when killed on the way, and no backup is lost by it',
+    tests: ['sdk/test/key-changes.test.ts', 'test/keys.test.ts (also a container from before)'],
+  },
+  {
+    promise: 'Nobody but its host can forge a backup for a recipient, and the host can read none',
+    tests: ['sdk/test/recipient.test.ts', 'test/keys.test.ts'],
   },
   {
     promise: 'A storage, codec or engine that breaks its contract is caught',

@@ -1,10 +1,10 @@
 /**
  * Where the parts of a run are put together: the storage that was chosen, the codecs that are installed, the
- * passphrase, and the repository made of them. Each run has a container of its own; what it opened is closed with it.
+ * secret that opens it, and the repository made of them. Each run has a container of its own; what it opened is closed with it.
  */
 // tsyringe wants it, and wants it first.
 import 'reflect-metadata/lite'
-import type { Codec, Context, OptionDeclarations, Repository, Storage } from '@freezer/sdk'
+import type { Codec, Context, OptionDeclarations, Repository, RepositoryAccess, Storage } from '@freezer/sdk'
 import { openRepository } from '@freezer/sdk'
 import { Bandwidth, retryDefaults, retrying, throttled } from '@freezer/sdk/storages'
 import type { DependencyContainer, FactoryFunction, InjectionToken } from 'tsyringe'
@@ -13,6 +13,7 @@ import { openDiscarding } from './dry-run.ts'
 import type { Invocation } from './invocation.ts'
 import type { ContainerOptions } from './options.ts'
 import { readPassphrase } from './passphrase.ts'
+import { readKeyFile, readRecipientFile } from './secret-files.ts'
 
 /** How the container of backups is opened. */
 export interface Access {
@@ -20,7 +21,11 @@ export interface Access {
   readonly create: boolean
   /** Keep everything in it as it is, whatever is written. */
   readonly dryRun?: boolean
+  /** A recipient file: open it for writing alone, with that. */
+  readonly recipient?: string | undefined
 }
+
+type Secrets = Pick<RepositoryAccess, 'passphrase' | 'keyFile' | 'recipient'>
 
 export interface Run extends AsyncDisposable {
   /** @throws Failure `not-found`, `key`, and whatever the storage throws */
@@ -36,7 +41,7 @@ const tokens = {
   context: token<Context>('context'),
   access: token<Access>('access'),
   closing: token<AsyncDisposableStack>('closing'),
-  passphrase: token<Uint8Array | undefined>('passphrase'),
+  secrets: token<Secrets>('secrets'),
   codecs: token<Promise<readonly Codec[]>>('codecs'),
   storage: token<Promise<Storage>>('storage'),
   repository: token<Promise<Repository>>('repository'),
@@ -46,9 +51,14 @@ function token<T>(name: string): InjectionToken<T> {
   return Symbol(name)
 }
 
-provide(tokens.passphrase, (run) => {
-  const { encryptPassFile } = run.resolve(tokens.invocation).options
-  return encryptPassFile === undefined ? undefined : readPassphrase(encryptPassFile)
+provide(tokens.secrets, (run) => {
+  const { encryptPassFile, keyFile } = run.resolve(tokens.invocation).options
+  const { recipient } = run.resolve(tokens.access)
+  return {
+    passphrase: encryptPassFile === undefined ? undefined : readPassphrase(encryptPassFile),
+    keyFile: keyFile === undefined ? undefined : readKeyFile(keyFile),
+    recipient: recipient === undefined ? undefined : readRecipientFile(recipient),
+  }
 })
 
 provide(tokens.codecs, (run) => run.resolve(tokens.invocation).registry.all('codec'))
@@ -65,10 +75,10 @@ provide(tokens.storage, async (run) => {
 })
 
 provide(tokens.repository, async (run) => {
-  const passphrase = run.resolve(tokens.passphrase)
+  const secrets = run.resolve(tokens.secrets)
   const [storage, codecs] = await Promise.all([run.resolve(tokens.storage), run.resolve(tokens.codecs)])
   const { signal } = run.resolve(tokens.context)
-  return openRepository({ storage, codecs, passphrase, signal }, run.resolve(tokens.access).create)
+  return openRepository({ storage, codecs, ...secrets, signal }, run.resolve(tokens.access).create)
 })
 
 /** `storage`, within its bandwidth, and patient. */

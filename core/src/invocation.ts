@@ -10,7 +10,7 @@ import { refuseUnknownKeys, settings, settle, values } from './configuration.ts'
 import type { OptionGroup } from './flags.ts'
 import { readIni } from './ini.ts'
 import type { WatchOptions } from './options.ts'
-import { commonOptions, watchOptions } from './options.ts'
+import { commonOptions, containerContradictions, watchOptions } from './options.ts'
 
 /** A provider that a run uses. */
 export interface Choice {
@@ -110,7 +110,7 @@ export async function readInvocation<S extends OptionDeclarations, D extends Opt
   )
 
   const given = settings(own, sources)
-  settle(given, spec.contradictions ?? [])
+  settle(given, [...containerContradictions, ...(spec.contradictions ?? [])])
   const missing = (name: string) =>
     spec.positional?.find(({ option }) => option === name)?.label ?? `--${spell(name, '-')}`
   const options = values(own, given, missing)

@@ -1,5 +1,6 @@
 /** Options that several commands share. Values of type only, so that declaring them loads nothing. */
 import type { OptionDeclarations, Options } from '@freezer/sdk'
+import type { Contradiction } from './configuration.ts'
 
 /** How every command reads its configuration and shows what it does. */
 export const commonOptions = {
@@ -33,7 +34,14 @@ export const containerOptions = {
     value: 'N',
     help: 'How often a call to a storage that does not answer, or is busy, is tried again',
   },
+  keyFile: {
+    type: 'path',
+    value: 'FILE',
+    help: 'File that opens the container in place of a passphrase: all of its bytes',
+  },
 } as const satisfies OptionDeclarations
+
+export const containerContradictions: readonly Contradiction[] = [{ names: ['encryptPassFile', 'keyFile'] }]
 
 /** Who is told how a run ended. Every command that says what it is about (`watched`) has them. */
 export const watchOptions = {

@@ -22,6 +22,16 @@ export type { PruneRequest, PruneResult } from './pipeline/prune.ts'
 export type { ReadFileRequest } from './pipeline/read-file.ts'
 export type { RestoreRequest, RestoreResult } from './pipeline/restore.ts'
 export type { BackupReference, ChosenBackup } from './repository/choose.ts'
+export type {
+  AddedKeys,
+  AddedRecipient,
+  NewRecipient,
+  NewSecret,
+  RemovedKey,
+  RemoveKeyRequest,
+} from './repository/key-changes.ts'
+export type { KeyEntry, KeyList } from './repository/key-listing.ts'
+export type { RotatedKey, RotateKeyRequest } from './repository/key-rotation.ts'
 export { checkPolicy, type LevelPolicy } from './repository/levels.ts'
 export type { BackupFilter, BackupSummary, ContainerInfo, DamagedBackup } from './repository/listing.ts'
 export type { Manifest } from './repository/manifest.ts'

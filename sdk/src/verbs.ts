@@ -14,15 +14,25 @@ import type { PruneRequest, PruneResult } from './pipeline/prune.ts'
 import type { ReadFileRequest } from './pipeline/read-file.ts'
 import type { RestoreRequest, RestoreResult } from './pipeline/restore.ts'
 import type { BackupReference, ChosenBackup } from './repository/choose.ts'
+import type {
+  AddedKeys,
+  AddedRecipient,
+  NewRecipient,
+  NewSecret,
+  RemovedKey,
+  RemoveKeyRequest,
+} from './repository/key-changes.ts'
+import type { KeyList } from './repository/key-listing.ts'
+import type { RotatedKey, RotateKeyRequest } from './repository/key-rotation.ts'
 import type { BackupFilter, BackupSummary, ContainerInfo, DamagedBackup } from './repository/listing.ts'
 import type { Repository, RepositoryAccess } from './repository/repository.ts'
 import type { ContainerStatus, StatusRequest } from './repository/status.ts'
 
 /**
- * Opens a container. With `create`, an empty one is made ready, encrypted when there is a passphrase.
+ * Opens a container. With `create`, an empty one is made ready, encrypted when there is a passphrase or a key file.
  *
- * @throws Failure `not-found` when there is no container and none is to be made; `key` when the passphrase is missing,
- *   wrong, or given for a container that is not encrypted; `refused` rather than mix encrypted backups with others
+ * @throws Failure `not-found` when there is no container and none is to be made; `key` when the passphrase or key file is
+ *   missing, wrong, or given for a container that is not encrypted; `refused` rather than mix encrypted backups with others
  */
 export async function openRepository(access: RepositoryAccess, create: boolean): Promise<Repository> {
   return (await import('./repository/repository.ts')).openRepository(access, create)
@@ -170,4 +180,72 @@ export async function unpinBackup(repository: Repository, id: string, signal: Ab
 /** Ids of all backups that are pinned. */
 export async function listPins({ storage }: Repository, signal: AbortSignal): Promise<ReadonlySet<string>> {
   return (await import('./repository/pins.ts')).readPins(storage, signal)
+}
+
+/**
+ * What opens an encrypted container, who writes to it, and with which key.
+ * @throws Failure `not-found` for a container that is not encrypted
+ */
+export async function listKeys(repository: Repository, signal: AbortSignal): Promise<KeyList> {
+  return (await import('./repository/key-listing.ts')).listKeys(repository, signal)
+}
+
+/**
+ * Lets another passphrase or key file open the container.
+ * @throws Failure `key` for a secret that cannot be one; `usage` for a label that is none
+ */
+export async function addKey(
+  repository: Repository,
+  secret: NewSecret,
+  context: Context,
+): Promise<AddedKeys> {
+  return (await import('./repository/key-changes.ts')).addKey(repository, secret, context)
+}
+
+/**
+ * Adds a recipient: its host can back up into the container, and read nothing there.
+ * @throws Failure `usage` for a host or a label that is none
+ */
+export async function addRecipient(
+  repository: Repository,
+  recipient: NewRecipient,
+  context: Context,
+): Promise<AddedRecipient> {
+  return (await import('./repository/key-changes.ts')).addRecipient(repository, recipient, context)
+}
+
+/**
+ * Removes a key.
+ * @throws Failure `not-found` for an id that is none, `usage` for one that is several, `refused` for what would make the
+ *   container or backups in it unreadable
+ */
+export async function removeKey(
+  repository: Repository,
+  request: RemoveKeyRequest,
+  context: Context,
+): Promise<RemovedKey> {
+  return (await import('./repository/key-changes.ts')).removeKey(repository, request, context)
+}
+
+/**
+ * Makes a new repository key, for the secret that opened the container alone; earlier backups stay readable.
+ * @throws Failure `refused` when others would have to be added again, and nobody consented
+ */
+export async function rotateKey(
+  repository: Repository,
+  request: RotateKeyRequest,
+  context: Context,
+): Promise<RotatedKey> {
+  return (await import('./repository/key-rotation.ts')).rotateKey(repository, request, context)
+}
+
+/**
+ * Whose recipient a recipient file is.
+ * @throws Failure `key` for anything but a whole recipient file
+ */
+export async function readRecipient(
+  file: Uint8Array,
+): Promise<{ readonly id: string; readonly host: string }> {
+  const { id, host } = (await import('./repository/recipient.ts')).Recipient.parse(file)
+  return { id, host }
 }

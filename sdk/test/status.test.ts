@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import * as fc from 'fast-check'
 import type { ContainerStatus, StatusRequest } from '../src/index.ts'
+import { Keyring } from '../src/repository/keyring.ts'
 import { RepositoryKey } from '../src/repository/keys.ts'
 import { encodeManifest, type Manifest } from '../src/repository/manifest.ts'
 import { manifestKey } from '../src/repository/names.ts'
@@ -16,7 +17,11 @@ const { signal } = new AbortController()
 const keys = { plain: [], sealed: [new RepositoryKey(Buffer.alloc(32, 1))] } as const
 
 function open(storage: MemoryStorage, repositoryKeys: readonly RepositoryKey[]): Repository {
-  return new Repository({ storage, codecs: [], signal }, repositoryKeys)
+  const byFingerprint = new Map(repositoryKeys.map((key) => [key.fingerprint, key]))
+  const secret = { kind: 'passphrase', bytes: new Uint8Array() } as const
+  const keyring = new Keyring(secret, { records: [], damaged: [] }, new Map(), byFingerprint, new Set())
+  const access = { storage, codecs: [], signal }
+  return new Repository(access, repositoryKeys.length === 0 ? undefined : { keyring })
 }
 
 interface Made {

@@ -14,6 +14,7 @@ import type { OpenRun } from '../composition.ts'
 import type { CommandSpec, Invocation } from '../invocation.ts'
 import { containerOptions, retentionOptions } from '../options.ts'
 import type { Outcome } from '../output/reporter.ts'
+import { readRecipientFile } from '../secret-files.ts'
 
 const selectors = {
   ...containerOptions,
@@ -29,7 +30,15 @@ const selectors = {
     type: 'string',
     default: 'aes-256-gcm',
     value: 'NAME',
-    help: 'How it is encrypted when there is a passphrase',
+    help: 'How it is encrypted when there is a passphrase, a key file or a recipient',
+  },
+  encryptRecipient: {
+    type: 'path',
+    value: 'FILE',
+    help:
+      'Recipient file of this host: back up what nobody here can read; every backup is whole\n' +
+      'The owner of the container makes the file with "freezer key add --recipient". The host can then add backups, and ' +
+      'read none, its own neither; so each is a level 0.',
   },
 } as const satisfies OptionDeclarations
 
@@ -73,17 +82,26 @@ const ownOptions = {
 
 const isFull = (incremental: unknown) => !['true', 'yes', 'on', '1', true].includes(incremental as string)
 
+/** Whether there is something to encrypt with. */
+function encrypts(secrets: {
+  encryptPassFile?: unknown
+  keyFile?: unknown
+  encryptRecipient?: unknown
+}): boolean {
+  return [secrets.encryptPassFile, secrets.keyFile, secrets.encryptRecipient].some((one) => one !== undefined)
+}
+
 type Given = Invocation<typeof selectors, typeof ownOptions>
 
 const spec: CommandSpec<typeof selectors, typeof ownOptions> = {
   selectors,
   options: ownOptions,
-  providers: ({ mode, engine, storage, compression, encryption, encryptPassFile }) => [
+  providers: ({ mode, engine, storage, compression, encryption, ...secrets }) => [
     { kind: 'mode', name: mode },
     { kind: 'engine', name: engine },
     { kind: 'storage', name: storage },
     ...(compression === 'none' ? [] : [{ kind: 'codec', name: compression } as const]),
-    ...(encryptPassFile === undefined ? [] : [{ kind: 'codec', name: encryption } as const]),
+    ...(encrypts(secrets) ? [{ kind: 'codec', name: encryption } as const] : []),
   ],
   kinds: ['mode', 'engine', 'codec', 'storage'],
   contradictions: [
@@ -91,6 +109,12 @@ const spec: CommandSpec<typeof selectors, typeof ownOptions> = {
     { names: ['incremental', 'maxLevel'], clash: isFull },
     { names: ['incremental', 'alwaysLevel'], clash: isFull },
     { names: ['incremental', 'restartAlwaysLevel'], clash: isFull },
+    { names: ['encryptRecipient', 'encryptPassFile'] },
+    { names: ['encryptRecipient', 'keyFile'] },
+    { names: ['encryptRecipient', 'maxLevel'] },
+    { names: ['encryptRecipient', 'alwaysLevel'] },
+    { names: ['encryptRecipient', 'restartAlwaysLevel'] },
+    { names: ['encryptRecipient', 'incremental'], clash: (_, incremental) => !isFull(incremental) },
   ],
   watched: (options) => ({ name: options.backupName, host: options.hostname ?? hostname() }),
   positional: [{ label: 'PATH', option: 'pathToBackup', help: 'File or directory to back up' }],
@@ -107,27 +131,30 @@ export default class Backup extends FreezerCommand<typeof selectors, typeof ownO
     '<%= config.bin %> backup /home --container /mnt/backups --backup-name home',
     '<%= config.bin %> backup /srv -N srv --container /mnt/backups --encrypt-pass-file /root/passphrase --max-level 6',
     '<%= config.bin %> backup /home -N home --container /mnt/backups --max-level 6 --keep-daily 14 --keep-monthly 12',
+    '<%= config.bin %> backup /srv -N srv --container /mnt/backups --encrypt-recipient /etc/freezer/recipient',
     '<%= config.bin %> backup --config /etc/freezer/nightly.ini --json',
   ]
   static override args = argumentInput(spec.positional)
   static spec = spec
 
   async perform({ options, provider }: Given, context: Context, open: OpenRun): Promise<Outcome> {
-    const { backup, Failure } = await import('@freezer/sdk')
+    const { backup, Failure, readRecipient } = await import('@freezer/sdk')
     const codec = (option: 'compression' | 'encryption', kind: Codec['kind']) => {
       const chosen = provider('codec', options[option])
       if (chosen.provider.kind === kind) return { codec: chosen.provider, options: chosen.options }
       throw new Failure('usage', `The codec ${options[option]} is not one for ${option}.`)
     }
     const compression = options.compression === 'none' ? undefined : codec('compression', 'compress')
-    const encryption = options.encryptPassFile === undefined ? undefined : codec('encryption', 'encrypt')
+    const encryption = encrypts(options) ? codec('encryption', 'encrypt') : undefined
+    const recipient = options.encryptRecipient
+    const bound = recipient === undefined ? undefined : await readRecipient(readRecipientFile(recipient))
     const { readPolicy, pruneAfter } = await import('../retention.ts')
     const policy = readPolicy(options)
     const engine = provider('engine', options.engine)
     const mode = provider('mode', options.mode)
 
     await using session = await mode.provider.open(mode.options, context)
-    await using run = open({ create: true, dryRun: options.dryRun })
+    await using run = open({ create: recipient === undefined, dryRun: options.dryRun, recipient })
     const repository = run.repository()
     // Its failure is met by the first backup; until then it must not count as unhandled.
     repository.catch(() => {})
@@ -139,7 +166,7 @@ export default class Backup extends FreezerCommand<typeof selectors, typeof ownO
         source: await session.source(resource, resource.path),
         engine: engine.provider,
         engineOptions: engine.options,
-        host: options.hostname ?? hostname(),
+        host: options.hostname ?? bound?.host ?? hostname(),
         name: resource.name === '' ? options.backupName : `${options.backupName}/${resource.name}`,
         mode: { name: options.mode, facts: resource.facts },
         compression,

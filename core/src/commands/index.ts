@@ -4,6 +4,10 @@ import Diff from './diff.ts'
 import Dump from './dump.ts'
 import Find from './find.ts'
 import Info from './info.ts'
+import KeyAdd from './key-add.ts'
+import KeyList from './key-list.ts'
+import KeyRemove from './key-remove.ts'
+import KeyRotate from './key-rotate.ts'
 import List from './list.ts'
 import Ls from './ls.ts'
 import Pin from './pin.ts'
@@ -25,4 +29,8 @@ export const commands = {
   dump: Dump,
   prune: Prune,
   pin: Pin,
+  'key:list': KeyList,
+  'key:add': KeyAdd,
+  'key:remove': KeyRemove,
+  'key:rotate': KeyRotate,
 }

@@ -18,7 +18,7 @@ const headerLength = magic.length + saltLength
 
 /** @throws Failure `key` without a passphrase */
 export function openAes256Cfb(secret: CodecSecret | undefined): Coder {
-  if (secret === undefined || secret.passphrase.length === 0) {
+  if (secret?.passphrase === undefined || secret.passphrase.length === 0) {
     throw new Failure('key', `The encryption ${name} needs a passphrase that is not empty.`, {
       remedy: 'Give a file that holds one.',
     })

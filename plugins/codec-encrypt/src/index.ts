@@ -29,6 +29,7 @@ export const aes256Cfb = declareCodec({
   description:
     'AES-256-CFB as "openssl enc" writes it: not authenticated by itself, only by the digests of the repository',
   authenticated: false,
+  usesPassphrase: true,
   expansion: () => 16,
   open: async (_options, secret) => (await import('./aes-256-cfb.ts')).openAes256Cfb(secret),
 })

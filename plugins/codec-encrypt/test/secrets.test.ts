@@ -50,7 +50,7 @@ for (const name of names) {
   })
 
   test(`${name}: keeps its own copy of the secret`, async () => {
-    const given = { key: Buffer.from(secret.key), passphrase: Buffer.from(secret.passphrase) }
+    const given = { key: Buffer.from(secret.key), passphrase: Buffer.from(secret.passphrase ?? '') }
     const coder = await open(name, given)
     given.key.fill(0)
     given.passphrase.fill(0)

@@ -35,8 +35,8 @@ export interface Coder {
 export interface CodecSecret {
   /** 32 bytes, another for every backup; wrapped by the repository's key. */
   readonly key: Uint8Array
-  /** What the person gave. For formats that derive their own key; prefer `key`. */
-  readonly passphrase: Uint8Array
+  /** A passphrase of the person's; only for a codec that says `usesPassphrase`. */
+  readonly passphrase: Uint8Array | undefined
 }
 
 export interface Codec<D extends OptionDeclarations = OptionDeclarations> {
@@ -45,6 +45,11 @@ export interface Codec<D extends OptionDeclarations = OptionDeclarations> {
   readonly kind: 'compress' | 'encrypt'
   /** Whether a forged block is recognised by the codec itself. Meaningless for `compress`. */
   readonly authenticated: boolean
+  /**
+   * Encrypts with the person's passphrase itself, for a format that derives its own key. The repository then keeps that
+   * passphrase, readable for whoever can open the container, and there is none with a key file or a recipient.
+   */
+  readonly usesPassphrase?: boolean
   readonly options: D
   /** `import.meta.url` of a module whose default export is the plugin that holds this codec. */
   readonly module: string

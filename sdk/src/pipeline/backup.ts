@@ -9,7 +9,7 @@ import { checkOptions, type OptionDeclarations } from '../contracts/options.ts'
 import { StoredChain } from '../repository/chain.ts'
 import { Lease } from '../repository/leases.ts'
 import { chooseParent, type LevelPolicy } from '../repository/levels.ts'
-import { type CodecUse, encodeManifest, type Manifest } from '../repository/manifest.ts'
+import type { CodecUse, Manifest } from '../repository/manifest.ts'
 import { type BackupName, groupOf, manifestKey } from '../repository/names.ts'
 import { noteRemoval } from '../repository/removals.ts'
 import type { Repository } from '../repository/repository.ts'
@@ -85,10 +85,10 @@ export async function backup(request: BackupRequest, context: Context): Promise<
   const { signal } = context
   if (source.kind !== 'tree')
     throw new Failure('plugin', 'This version backs up trees of files, not streams.')
-  const codecs = codecUses(request)
+  const chosen = codecUses(request)
   await using thread = new EngineThread(engine)
   const repository = await request.repository
-  const key = repository.keys[0]
+  const key = repository.writeKey()
   if ((request.encryption === undefined) === repository.encrypted) {
     throw new Failure('internal', 'A backup is encrypted when its repository has a key, and only then.')
   }
@@ -98,6 +98,7 @@ export async function backup(request: BackupRequest, context: Context): Promise<
   await using lease = request.dryRun
     ? undefined
     : await Lease.take(repository.storage, id, { kind: 'backup', group }, context)
+  const codecs = await repository.codecUses(chosen, key, context)
   await using coders = new Coders(request.workers ?? defaultWorkers())
   const history = await repository.names({ host, name }, signal)
   const parent = await openParent(request, repository, history, coders, context)
@@ -170,7 +171,7 @@ export async function backup(request: BackupRequest, context: Context): Promise<
     root: { ...root, digest: Buffer.from(root.digest).toString('hex') },
   }
   const storedAs = manifestKey(group, { id, chain, level, time })
-  const text = encodeManifest(manifest, storedAs, key)
+  const text = await repository.sealManifest(manifest, storedAs, key, signal)
   try {
     await repository.storage.put(storedAs, [text], signal)
   } catch (error) {
@@ -264,7 +265,9 @@ async function openParent(
   coders: Coders,
   context: Context,
 ): Promise<{ name: BackupName; stored: StoredChain } | undefined> {
-  const key = repository.keys[0]
+  // Who writes for a recipient can read no parent.
+  if (repository.recipient !== undefined) return undefined
+  const key = repository.writeKey()
   const name = chooseParent(history, levels, context.now())
   if (name === undefined) return undefined
   try {

@@ -12,12 +12,17 @@ import type { BlockAddress } from './root.ts'
 export interface CodecUse {
   readonly name: string
   readonly options: Readonly<Record<string, unknown>>
+  /** KEY of the file under `keys/` that holds the passphrase it encrypted with, where it used one. */
+  readonly passphrase?: string
 }
 
 /** Whether `value`, from JSON, is a list of codecs. */
 export function areCodecUses(value: unknown): value is CodecUse[] {
   const isUse = (use: Partial<CodecUse> | null): boolean =>
-    typeof use?.name === 'string' && typeof use.options === 'object' && use.options !== null
+    typeof use?.name === 'string' &&
+    typeof use.options === 'object' &&
+    use.options !== null &&
+    ['string', 'undefined'].includes(typeof use.passphrase)
   return Array.isArray(value) && value.every(isUse)
 }
 
@@ -38,7 +43,7 @@ export interface Manifest {
   readonly mode: { readonly name: string; readonly facts: Readonly<Record<string, unknown>> }
   readonly engine: { readonly name: string; readonly options: Readonly<Record<string, unknown>> }
   readonly codecs: readonly CodecUse[]
-  /** Fingerprint of the repository key, when encrypted. */
+  /** Fingerprint of the repository key, when encrypted; of the backup's own secret, when for a recipient. */
   readonly key?: string
   readonly tree: {
     /** Entries of the whole tree, and bytes of their content: what a restore brings back. */
@@ -83,10 +88,7 @@ export function decodeManifest(
   backup: BackupName,
   keys: readonly RepositoryKey[],
 ): Manifest {
-  const details: FailureDetails = {
-    facts: { manifest: backup.key },
-    remedy: 'Every other backup can still be restored; take this one from another copy of the container.',
-  }
+  const details = manifestDetails(backup)
   const file = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   let text: Buffer
   if (keys.length > 0) {
@@ -99,6 +101,23 @@ export function decodeManifest(
       throw new Failure('damaged', 'A manifest is not what was stored.', details)
     }
   }
+  return readManifest(text, backup)
+}
+
+/** What every failure about a manifest says. */
+export function manifestDetails(backup: BackupName): FailureDetails {
+  return {
+    facts: { manifest: backup.key },
+    remedy: 'Every other backup can still be restored; take this one from another copy of the container.',
+  }
+}
+
+/**
+ * The manifest in `text`, which was authenticated.
+ * @throws Failure `damaged` when it is none, or not the one that its name says
+ */
+export function readManifest(text: Buffer, backup: BackupName): Manifest {
+  const details = manifestDetails(backup)
   const manifest = parse(text, details)
   const agrees =
     manifest.id === backup.id &&

@@ -2,9 +2,10 @@
  * Keys of everything that Freezer keeps on a storage. No other file knows them.
  *
  *     freezer                                          says that this is a container, and of which version
- *     keys/KEY                                         the repository key, wrapped
+ *     keys/KEY                                         the repository key, wrapped; other keys, sealed
  *     manifests/plain/HOST/NAME/TIME-LEVEL-CHAIN-ID    a backup exists when this does
  *     manifests/sealed/GROUP/TIME-LEVEL-CHAIN-ID       the same, encrypted; GROUP is a keyed hash of host and name
+ *     manifests/received/KEY/GROUP/TIME-LEVEL-CHAIN-ID the same, encrypted for the recipient in keys/KEY
  *     segments/ID/data.NNNNNNNN                        the archive
  *     segments/ID/index.NNNNNNNN                       the index beside it
  *     leases/ID                                        a run is under way that needs something
@@ -21,6 +22,7 @@ export const keysPrefix = 'keys/'
 export const manifestsPrefix = 'manifests/'
 export const plainPrefix = 'manifests/plain/'
 export const sealedPrefix = 'manifests/sealed/'
+export const receivedPrefix = 'manifests/received/'
 export const segmentsPrefix = 'segments/'
 export const leasesPrefix = 'leases/'
 export const removedPrefix = 'removed/'
@@ -125,6 +127,21 @@ export function plainGroup(host: string, name: string): string {
 /** Prefix of those that are; `hash` is the keyed hash of host and name. */
 export function sealedGroup(hash: string): string {
   return `${sealedPrefix}${hash}/`
+}
+
+/** Prefix of the manifests that were sealed for the recipient in `keys/ID`. */
+export function recipientPrefix(id: string): string {
+  return `${receivedPrefix}${id}/`
+}
+
+/** Prefix of those of one name; `hash` is the keyed hash of host and name. */
+export function receivedGroup(id: string, hash: string): string {
+  return `${recipientPrefix(id)}${hash}/`
+}
+
+/** Id of the recipient that a manifest was sealed for; undefined for one that was sealed for none. */
+export function recipientOf(key: string): string | undefined {
+  return key.startsWith(receivedPrefix) ? key.slice(receivedPrefix.length).split('/', 1)[0] : undefined
 }
 
 /** Longest part of a key that every file system takes, with room for what storages add. */

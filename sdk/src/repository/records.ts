@@ -1,7 +1,7 @@
 /** Small JSON objects on the storage that say what is going on: leases, notes of removals, pins. */
 import { isFailure } from '../contracts/failures.ts'
 import type { Storage } from '../contracts/storage.ts'
-import { readBlob } from './blob.ts'
+import { readBlob } from './blobs.ts'
 
 export interface StoredRecord {
   readonly format: string

@@ -1,13 +1,15 @@
 /** A container opened with its keys: what backup, restore and everything that looks inside start from. */
-import { randomBytes } from 'node:crypto'
 import type { Codec } from '../contracts/codec.ts'
+import type { Context } from '../contracts/context.ts'
 import { Failure, isFailure } from '../contracts/failures.ts'
 import { checkOptions } from '../contracts/options.ts'
 import type { Storage } from '../contracts/storage.ts'
 import type { CoderSetup } from '../pipeline/coder-chain.ts'
-import { readBlob } from './blob.ts'
+import { holds, readBlob } from './blobs.ts'
+import { keepPassphrase, passphraseOf } from './codec-passphrase.ts'
+import { createKeyring, type Keyring, listKeyFiles, openKeyring } from './keyring.ts'
 import { RepositoryKey } from './keys.ts'
-import { type CodecUse, decodeManifest, type Manifest, manifestLimit } from './manifest.ts'
+import { type CodecUse, decodeManifest, encodeManifest, type Manifest, manifestLimit } from './manifest.ts'
 import {
   type BackupName,
   keysPrefix,
@@ -16,10 +18,17 @@ import {
   parseManifestKey,
   plainGroup,
   plainPrefix,
+  receivedGroup,
+  receivedPrefix,
+  recipientOf,
+  recipientPrefix,
   sealedGroup,
   sealedPrefix,
 } from './names.ts'
+import { decodeReceived, encodeReceived } from './received.ts'
+import { Recipient } from './recipient.ts'
 import { removedIds } from './removals.ts'
+import type { Secret } from './wrapping.ts'
 
 export interface RepositoryAccess {
   readonly storage: Storage
@@ -27,33 +36,71 @@ export interface RepositoryAccess {
   readonly codecs: readonly Codec[]
   /** Opens an encrypted container, and makes a new one encrypted. */
   readonly passphrase?: Uint8Array | undefined
+  /** The same with a key file: all of its bytes. At most one of the two is given. */
+  readonly keyFile?: Uint8Array | undefined
+  /** Opens an encrypted container for one who writes backups for this recipient, and can read none: a recipient file. */
+  readonly recipient?: Uint8Array | undefined
   readonly signal: AbortSignal
 }
 
 const marker = { format: 'freezer container', version: 1 } as const
 
+/** How an encrypted container was opened. */
+type Opening = { readonly keyring: Keyring } | { readonly recipient: Recipient }
+
 export class Repository {
   readonly storage: Storage
   readonly #codecs: readonly Codec[]
-  readonly #passphrase: Uint8Array | undefined
-  /** The repository keys that the passphrase opened, the one to write with first; none in a plain container. */
-  readonly keys: readonly RepositoryKey[]
+  /** What a passphrase or a key file opened; undefined in a plain container and for who only writes. */
+  readonly keyring: Keyring | undefined
+  /** For whom backups are written, by one who cannot read them. */
+  readonly recipient: Recipient | undefined
+  /** The secrets of backups that were read from a recipient's host. */
+  readonly #received = new WeakMap<object, RepositoryKey>()
 
-  constructor(access: RepositoryAccess, keys: readonly RepositoryKey[]) {
+  constructor(access: RepositoryAccess, opening: Opening | undefined) {
     this.storage = access.storage
     this.#codecs = access.codecs
-    this.#passphrase = access.passphrase
-    this.keys = keys
+    this.keyring = opening !== undefined && 'keyring' in opening ? opening.keyring : undefined
+    this.recipient = opening !== undefined && 'recipient' in opening ? opening.recipient : undefined
   }
 
   get encrypted(): boolean {
-    return this.keys.length > 0
+    return this.keyring !== undefined || this.recipient !== undefined
   }
 
-  /** Prefixes of the manifests of a host and name: the first is where new ones go. */
+  /** The repository keys that were opened, the one to write with first. */
+  get keys(): readonly RepositoryKey[] {
+    return this.keyring?.keys ?? []
+  }
+
+  /** What a new backup is encrypted under: the repository key, or for a recipient a secret of its own. */
+  writeKey(): RepositoryKey | undefined {
+    return this.recipient === undefined ? this.keys[0] : RepositoryKey.generate()
+  }
+
+  /**
+   * Prefixes of the manifests of a host and name: the first is where new ones go.
+   * @throws Failure `usage` for another host than the recipient's
+   */
   groups(host: string, name: string): readonly [string, ...string[]] {
+    const { recipient, keyring } = this
+    if (recipient !== undefined) {
+      if (recipient.host !== host) throw otherHost(recipient.host)
+      return [receivedGroup(recipient.id, recipient.hashName(name))]
+    }
     const [first, ...others] = this.keys.map((key) => sealedGroup(key.hashName(host, name)))
-    return first === undefined ? [plainGroup(host, name)] : [first, ...others]
+    const received = (keyring?.recipients ?? [])
+      .map((owner) => owner.recipient)
+      .filter((one) => one.host === host)
+      .map((one) => receivedGroup(one.id, one.hashName(name)))
+    return first === undefined ? [plainGroup(host, name)] : [first, ...others, ...received]
+  }
+
+  /** Prefix of all manifests. */
+  get #all(): string {
+    if (this.recipient !== undefined) return recipientPrefix(this.recipient.id)
+    return this.encrypted ? manifestsPrefix : plainPrefix
   }
 
   /** Every backup of a host and name, or of all, by their names alone: no manifest is read. Newest last. */
@@ -69,11 +116,12 @@ export class Repository {
     of: { host: string; name: string } | undefined,
     signal: AbortSignal,
   ): Promise<BackupName[]> {
-    const prefixes =
-      of === undefined ? [this.encrypted ? sealedPrefix : plainPrefix] : this.groups(of.host, of.name)
+    const prefixes = of === undefined ? [this.#all] : this.groups(of.host, of.name)
     const found: BackupName[] = []
     for (const prefix of prefixes) {
       for await (const { key } of this.storage.list(prefix, signal)) {
+        // In an encrypted container nobody can slip a plain one in.
+        if (this.encrypted && key.startsWith(plainPrefix)) continue
         const name = parseManifestKey(key)
         if (name !== undefined) found.push(name)
       }
@@ -81,104 +129,165 @@ export class Repository {
     return found.sort((a, b) => a.time - b.time || (a.id < b.id ? -1 : 1))
   }
 
-  /** @throws Failure `damaged`, `not-found` */
+  /** @throws Failure `damaged`, `not-found`; `key` for who only writes */
   async manifest(name: BackupName, signal: AbortSignal): Promise<Manifest> {
+    if (this.recipient !== undefined) {
+      throw new Failure('key', 'Whoever writes for a recipient cannot read backups.', {
+        remedy: 'Open the container with a passphrase or a key file.',
+      })
+    }
     const bytes = await readBlob(this.storage, name.key, manifestLimit, signal)
-    return decodeManifest(bytes, name, this.keys)
+    if (this.keyring === undefined || recipientOf(name.key) === undefined) {
+      return decodeManifest(bytes, name, this.keys)
+    }
+    const { manifest, secret } = decodeReceived(bytes, name, this.keyring.recipients)
+    this.#received.set(manifest, secret)
+    return manifest
   }
 
-  /** The repository key that sealed a manifest. */
+  /**
+   * What to store under `storedAs` for a manifest; `key` is what `writeKey` gave for the backup.
+   * @throws Failure `key` when the recipient was removed meanwhile
+   */
+  async sealManifest(
+    manifest: Manifest,
+    storedAs: string,
+    key: RepositoryKey | undefined,
+    signal: AbortSignal,
+  ): Promise<Buffer> {
+    if (this.recipient === undefined || key === undefined) return encodeManifest(manifest, storedAs, key)
+    await expectRecipient(this.storage, this.recipient, signal)
+    return encodeReceived(manifest, storedAs, key, this.recipient)
+  }
+
+  /** What a backup is encrypted under; `manifest` is the very object that `manifest()` gave. */
   keyOf(manifest: Pick<Manifest, 'key'>): RepositoryKey | undefined {
-    return this.keys.find((key) => key.fingerprint === manifest.key)
+    return this.#received.get(manifest) ?? this.keys.find((key) => key.fingerprint === manifest.key)
+  }
+
+  /**
+   * The codecs of a new backup, as its manifest keeps them. A passphrase that one of them encrypts with is kept in the
+   * container first, sealed, so that whoever opens the container by other means can still read the backup.
+   * @throws Failure `usage` when there is no passphrase
+   */
+  async codecUses(
+    codecs: readonly CodecUse[],
+    key: RepositoryKey | undefined,
+    context: Context,
+  ): Promise<CodecUse[]> {
+    const uses: CodecUse[] = []
+    for (const use of codecs) {
+      if (this.#codec(use.name).usesPassphrase !== true) uses.push(use)
+      else uses.push({ ...use, passphrase: await keepPassphrase(this, use.name, key, context) })
+    }
+    return uses
   }
 
   /**
    * The codecs of a backup as the coder threads open them.
-   * @throws Failure `plugin` for a codec that is not installed
+   * @throws Failure `plugin` for a codec that is not installed; `key` for a passphrase that is not there
    */
   coderSetup(id: string, codecs: readonly CodecUse[], key: RepositoryKey | undefined): CoderSetup {
     return {
-      codecs: codecs.map(({ name, options }) => {
-        const codec = this.#codecs.find((c) => c.name === name)
-        if (codec === undefined) {
-          throw new Failure('plugin', `This backup needs the codec "${name}", which is not installed.`, {
-            remedy: 'Install the plugin that provides it.',
-          })
-        }
+      codecs: codecs.map((use) => {
+        const { name, options } = use
+        const codec = this.#codec(name)
+        const passphrase = codec.usesPassphrase === true ? passphraseOf(this.keyring, use, key) : undefined
         const secret =
-          codec.kind === 'encrypt' && key !== undefined && this.#passphrase !== undefined
-            ? { key: key.blockKey(id), passphrase: this.#passphrase }
-            : undefined
+          codec.kind === 'encrypt' && key !== undefined ? { key: key.blockKey(id), passphrase } : undefined
         return { module: codec.module, name, options: checkOptions(codec.options, options), secret }
       }),
     }
   }
+
+  /** Whether a codec of the backup encrypted with a passphrase that the manifest does not name, as far as is known here. */
+  namesNoPassphrase({ codecs }: Pick<Manifest, 'codecs'>): boolean {
+    return codecs.some(({ name, passphrase }) => {
+      const codec = this.#codecs.find((c) => c.name === name)
+      return passphrase === undefined && (codec === undefined || codec.usesPassphrase === true)
+    })
+  }
+
+  #codec(name: string): Codec {
+    const codec = this.#codecs.find((c) => c.name === name)
+    if (codec !== undefined) return codec
+    throw new Failure('plugin', `This backup needs the codec "${name}", which is not installed.`, {
+      remedy: 'Install the plugin that provides it.',
+    })
+  }
 }
 
 /**
- * Opens a container. With `create`, an empty one is made ready, encrypted when there is a passphrase.
+ * Opens a container. With `create`, an empty one is made ready, encrypted when there is a passphrase or a key file.
  *
- * @throws Failure `not-found` when there is no container and none is to be made; `key` when the passphrase is missing, wrong, or given for a container that is not encrypted;
- *   `refused` rather than mix encrypted backups with others
+ * @throws Failure `not-found` when there is no container and none is to be made; `key` when the passphrase or key file is missing,
+ *   wrong, or given for a container that is not encrypted; `refused` rather than mix encrypted backups with others
  */
 export async function openRepository(access: RepositoryAccess, create: boolean): Promise<Repository> {
-  const { storage, passphrase, signal } = access
+  const { storage, signal } = access
+  const secret = secretOf(access)
   const marked = await checkMarker(storage, signal)
-  const files: string[] = []
-  for await (const { key } of storage.list(keysPrefix, signal)) files.push(key)
-
-  if (files.length > 0) {
-    if (passphrase === undefined) {
+  if (access.recipient !== undefined) {
+    if (!marked) throw noContainer()
+    const recipient = Recipient.parse(access.recipient)
+    await expectRecipient(storage, recipient, signal)
+    return new Repository(access, { recipient })
+  }
+  const ids = await listKeyFiles(storage, signal)
+  if (ids.length > 0) {
+    if (secret === undefined) {
       throw new Failure('key', 'This container is encrypted.', {
-        remedy: 'Give its passphrase with --encrypt-pass-file.',
+        remedy: 'Give its passphrase with --encrypt-pass-file, or a key file with --key-file.',
       })
     }
-    return new Repository(access, await unwrapKeys(storage, files, passphrase, signal))
+    return new Repository(access, { keyring: await openKeyring(storage, ids, secret, signal) })
   }
-  if (passphrase === undefined) {
-    if (await holds(storage, sealedPrefix, signal)) throw lostKeys()
+  const lost = (await holds(storage, sealedPrefix, signal)) || (await holds(storage, receivedPrefix, signal))
+  if (lost) throw lostKeys()
+  if (secret === undefined) {
     if (create) await putMarker(storage, signal)
     else if (!marked) throw noContainer()
-    return new Repository(access, [])
+    return new Repository(access, undefined)
   }
   if (await holds(storage, manifestsPrefix, signal)) {
-    if (await holds(storage, sealedPrefix, signal)) throw lostKeys()
     throw new Failure(create ? 'refused' : 'key', 'The backups in this container are not encrypted.', {
-      remedy: create ? 'Choose another container for encrypted backups.' : 'Leave the passphrase out.',
+      remedy: create
+        ? 'Choose another container for encrypted backups.'
+        : 'Leave the passphrase or the key file out.',
     })
   }
   if (!create) throw noContainer()
-  const key = RepositoryKey.generate()
   await putMarker(storage, signal)
-  await storage.put(keysPrefix + randomBytes(8).toString('hex'), [await key.wrap(passphrase)], signal)
-  return new Repository(access, [key])
+  return new Repository(access, { keyring: await createKeyring(storage, secret, signal) })
 }
 
-async function unwrapKeys(
+function secretOf({ passphrase, keyFile, recipient }: RepositoryAccess): Secret | undefined {
+  if ([passphrase, keyFile, recipient].filter((one) => one !== undefined).length > 1) {
+    throw new Failure('usage', 'Give a passphrase, a key file or a recipient: one of them.')
+  }
+  if (keyFile !== undefined) return { kind: 'key-file', bytes: keyFile }
+  return passphrase && { kind: 'passphrase', bytes: passphrase }
+}
+
+/**
+ * Looks for the recipient in the container: a backup for one that is not there could never be read.
+ * @throws Failure `key`
+ */
+async function expectRecipient(
   storage: Storage,
-  files: readonly string[],
-  passphrase: Uint8Array,
+  { id }: Pick<Recipient, 'id'>,
   signal: AbortSignal,
-): Promise<readonly RepositoryKey[]> {
-  const keys = new Map<string, RepositoryKey>()
-  let damaged: unknown
-  for (const file of files) {
-    try {
-      const key = await RepositoryKey.unwrap(await readBlob(storage, file, manifestLimit, signal), passphrase)
-      if (key !== undefined) keys.set(key.fingerprint, key)
-    } catch (error) {
-      if (!isFailure(error) || error.code !== 'damaged') throw error
-      damaged = error
-    }
-  }
-  if (keys.size === 0) {
-    if (damaged !== undefined) throw damaged
-    throw new Failure('key', 'The passphrase does not open this container.', {
-      remedy: 'Check the file given with --encrypt-pass-file: its first line is the passphrase.',
-    })
-  }
-  // The same order for every writer, so that all write with the same key.
-  return [...keys.values()].sort((a, b) => (a.fingerprint < b.fingerprint ? -1 : 1))
+): Promise<void> {
+  if (await holds(storage, keysPrefix + id, signal)) return
+  throw new Failure('key', 'This container knows no such recipient.', {
+    remedy: 'Check the container, or add a recipient to it with "freezer key add --recipient".',
+  })
+}
+
+function otherHost(host: string): Failure {
+  return new Failure('usage', `This recipient receives backups of the host "${host}" alone.`, {
+    remedy: 'Leave --hostname out, or add a recipient for this host.',
+  })
 }
 
 function lostKeys(): Failure {
@@ -189,11 +298,6 @@ function lostKeys(): Failure {
       remedy: 'Bring them back from another copy of the container.',
     },
   )
-}
-
-async function holds(storage: Storage, prefix: string, signal: AbortSignal): Promise<boolean> {
-  for await (const _ of storage.list(prefix, signal)) return true
-  return false
 }
 
 async function putMarker(storage: Storage, signal: AbortSignal): Promise<void> {

@@ -1,7 +1,7 @@
-// Two codecs small enough to see through: one compresses, one "encrypts" and knows its own output.
-import { createCipheriv, createDecipheriv } from 'node:crypto'
+// Codecs small enough to see through: one compresses, one encrypts, one encrypts with the passphrase itself.
+import { createCipheriv, createDecipheriv, hash } from 'node:crypto'
 import { deflateRawSync, inflateRawSync } from 'node:zlib'
-import { type BlockFacts, declareCodec, Failure } from '@freezer/sdk'
+import { type BlockFacts, type Coder, declareCodec, Failure } from '@freezer/sdk'
 
 const deflate = declareCodec({
   name: 'deflate',
@@ -30,35 +30,54 @@ function nonce(facts: BlockFacts): Buffer {
   return bytes
 }
 
-const seal = declareCodec({
-  name: 'seal',
-  description: 'Encrypts',
+function sealing(key: Uint8Array): Coder {
+  return {
+    encode: (block, facts) => {
+      const cipher = createCipheriv('aes-256-gcm', key, nonce(facts)).setAAD(facts.backup)
+      return Buffer.concat([cipher.update(block), cipher.final(), cipher.getAuthTag()])
+    },
+    decode: (block, facts) => {
+      const decipher = createDecipheriv('aes-256-gcm', key, nonce(facts)).setAAD(facts.backup)
+      decipher.setAuthTag(block.subarray(-16))
+      try {
+        return Buffer.concat([decipher.update(block.subarray(0, -16)), decipher.final()])
+      } catch (cause) {
+        throw new Failure('damaged', 'Not sealed.', { cause })
+      }
+    },
+  }
+}
+
+const encrypting = {
   kind: 'encrypt',
   authenticated: true,
   options: {},
   module: import.meta.url,
   expansion: () => 16,
+} as const
+
+const seal = declareCodec({
+  ...encrypting,
+  name: 'seal',
+  description: 'Encrypts',
   open: async (_options, secret) => {
-    const key = secret?.key
-    if (key === undefined) throw new Failure('key', 'No key.')
-    return {
-      encode: (block, facts) => {
-        const cipher = createCipheriv('aes-256-gcm', key, nonce(facts)).setAAD(facts.backup)
-        return Buffer.concat([cipher.update(block), cipher.final(), cipher.getAuthTag()])
-      },
-      decode: (block, facts) => {
-        const decipher = createDecipheriv('aes-256-gcm', key, nonce(facts)).setAAD(facts.backup)
-        decipher.setAuthTag(block.subarray(-16))
-        try {
-          return Buffer.concat([decipher.update(block.subarray(0, -16)), decipher.final()])
-        } catch (cause) {
-          throw new Failure('damaged', 'Not sealed.', { cause })
-        }
-      },
-    }
+    if (secret === undefined) throw new Failure('key', 'No key.')
+    if (secret.passphrase !== undefined) throw new Failure('internal', 'A passphrase that was not asked for.')
+    return sealing(secret.key)
   },
 })
 
-export const toyCodecs = { deflate, seal }
+const phrase = declareCodec({
+  ...encrypting,
+  name: 'phrase',
+  description: 'Encrypts with the passphrase',
+  usesPassphrase: true,
+  open: async (_options, secret) => {
+    if (secret?.passphrase === undefined) throw new Failure('key', 'No passphrase.')
+    return sealing(hash('sha256', secret.passphrase, 'buffer'))
+  },
+})
 
-export default { codecs: [deflate, seal] }
+export const toyCodecs = { deflate, seal, phrase }
+
+export default { codecs: [deflate, seal, phrase] }

@@ -1,8 +1,8 @@
-/** Small blobs, read whole. */
+/** Small blobs of the repository, read whole. */
 import { Failure } from '../contracts/failures.ts'
 import type { Storage } from '../contracts/storage.ts'
 
-/** @throws Failure `damaged` when it is larger than `limit` bytes, and whatever the storage throws */
+/** A small blob, whole. @throws Failure `damaged` when it is larger than `limit` bytes */
 export async function readBlob(
   storage: Storage,
   key: string,
@@ -18,4 +18,10 @@ export async function readBlob(
     chunks.push(chunk)
   }
   return Buffer.concat(chunks, length)
+}
+
+/** Whether there is any blob whose key begins with `prefix`. */
+export async function holds(storage: Storage, prefix: string, signal: AbortSignal): Promise<boolean> {
+  for await (const _ of storage.list(prefix, signal)) return true
+  return false
 }
