@@ -148,6 +148,54 @@ for (const [which, [kept, policy]] of policies.entries()) {
   }
 }
 
+test('a prune of everything between any two calls of a restore: what it holds it gets', async () => {
+  let restored = 0
+  await forEachCall(async (at, reached) => {
+    const world = origin.copy()
+    let leased = false
+    let held = false
+    let mustSucceed = false
+    const repository = await world.open(async (call, method, key) => {
+      if (call === at) {
+        reached()
+        mustSucceed = held
+        await world.prune(await world.open(), { removeBefore: new Date(Date.UTC(2100, 0, 1)) })
+      }
+      if (method === 'put' && key.startsWith('leases/')) leased = true
+      // The look at the manifest is over once anything else is asked for.
+      else if (leased && !key.startsWith('manifests/')) held = true
+    })
+    const result = await world.restore(repository)
+    if (mustSucceed) assert.ok(result !== undefined, `restore with a prune before its call ${at}`)
+    if (result !== undefined) restored++
+    await world.expectClean(`a restore with a prune before its call ${at}`)
+  })
+  assert.ok(restored >= 3, `${restored} restored`)
+})
+
+test('a backup beside which another one begins a chain, and the one that it builds on is removed', async () => {
+  await forEachCall(async (at, reached) => {
+    const what = `a backup with a new chain and a prune before its call ${at}`
+    const world = origin.copy()
+    let listed = false
+    let newest = true
+    const repository = await world.open(async (call, method, key) => {
+      if (call === at) {
+        reached()
+        newest = !listed
+        await world.backUp(await world.open(), false)
+        await world.prune(await world.open(), { keepLast: 1 })
+      }
+      if (method === 'put' && key.startsWith('manifests/')) listed = true
+    })
+    const { id } = await world.backUp(repository)
+    const whole = await world.expectWhole(what)
+    // Once it was listed, the rule may remove it: the other one is newer.
+    if (newest) assert.ok(whole.includes(id), what)
+    await world.expectClean(what)
+  })
+})
+
 const rounds = Number(process.env['FREEZER_SCHEDULES'] ?? 60)
 
 test(`${rounds} random schedules of two backups, two prunes and a restore, with kills`, async () => {

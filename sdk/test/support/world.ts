@@ -195,7 +195,8 @@ export async function outcome<T>(run: Promise<T>, ...codes: readonly string[]): 
   try {
     return await run
   } catch (error) {
-    if (error instanceof Killed || (isFailure(error) && codes.includes(error.code))) return undefined
+    for (let one = error; one instanceof Error; one = one.cause) if (one instanceof Killed) return undefined
+    if (isFailure(error) && codes.includes(error.code)) return undefined
     throw error
   }
 }
