@@ -79,7 +79,7 @@ export async function restoreAndCompare(
       {
         repository,
         engines: [tar],
-        target: () => ({ kind: 'tree', path: target, overwrite: true, remove: true }),
+        target: () => ({ kind: 'tree', path: target, overwrite: 'always', remove: true }),
         host,
         name,
         before,
