@@ -189,12 +189,12 @@ test('the program restores parts, previews, restores in place and verifies', asy
   fs.writeFileSync(path.join(source, 'x.bak'), 'left out')
   fs.rmSync(path.join(source, 'me/letters/a'))
   const compared = await freezer('verify', source, ...of, '-N', 'n')
-  assert.equal(compared.status, 15, compared.stderr)
+  assert.equal(compared.status, 16, compared.stderr)
   assert.match(compared.stdout, /^missing +me\/letters\/a$/m)
   assert.match(compared.stdout, /^changed +me\/other \(size, content, time\)$/m)
   assert.match(compared.stdout, /^extra +you\/new\\x0a$/m)
   assert.doesNotMatch(compared.stdout, /bak/)
-  assert.equal((await freezer('verify', source, ...of, '-N', 'n', '--path', 'me/letters/b.tmp')).status, 15)
+  assert.equal((await freezer('verify', source, ...of, '-N', 'n', '--path', 'me/letters/b.tmp')).status, 16)
   assert.equal((await freezer('verify', path.join(source, 'none'), ...of, '-N', 'n')).status, 4)
 
   const words = ['restore', source, ...of, '-N', 'n', '--overwrite=if-changed', '--path', 'me']

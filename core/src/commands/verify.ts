@@ -30,7 +30,7 @@ export default class Verify extends FreezerCommand<typeof selectors, typeof ownO
   static override summary = 'Compare a backup with a directory.'
   static override description =
     'Compares content byte by byte, and owner, mode, times, attributes, links and devices; names what is missing, extra ' +
-    'or changed, and what of it. Changes nothing. The exit status is 0 only when nothing differs, and 15 when ' +
+    'or changed, and what of it. Changes nothing. The exit status is 0 only when nothing differs, and 16 when ' +
     'something does.'
   static override usage = 'verify PATH --container DIR --backup-name NAME [FLAGS]'
   static override examples = [
