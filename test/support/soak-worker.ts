@@ -82,7 +82,7 @@ export async function restoreAndCompare(
         target: () => ({ kind: 'tree', path: target, overwrite: 'always', remove: true }),
         host,
         name,
-        before,
+        backup: { before },
       },
       quietContext(),
     )
