@@ -36,7 +36,10 @@ suite('help', () => {
       '[no-]one-file-system dereference-symlink max-level always-level restart-always-level [no-]incremental ' +
       'max-segment-size queue-size workers [no-]dry-run hostname zstd-level key-file encrypt-recipient',
     restore:
-      'container backup-name storage encrypt-pass-file hostname restore-from-date [no-]overwrite [no-]delete workers',
+      'container backup-name storage encrypt-pass-file backup hostname path include exclude restore-from-date ' +
+      'overwrite [no-]delete [no-]dry-run workers',
+    verify:
+      'container verify-path backup-name storage encrypt-pass-file backup hostname path include exclude workers',
     list: 'container backup-name hostname storage encrypt-pass-file',
     info: 'container storage encrypt-pass-file',
     prune:

@@ -20,7 +20,8 @@ export type { ListRequest } from './pipeline/list-entries.ts'
 export type { OpenBackup } from './pipeline/open-backup.ts'
 export type { PruneRequest, PruneResult } from './pipeline/prune.ts'
 export type { ReadFileRequest } from './pipeline/read-file.ts'
-export type { RestoreRequest, RestoreResult } from './pipeline/restore.ts'
+export type { ReadRequest, ReadResult, RestoreRequest, RestoreResult } from './pipeline/restore.ts'
+export type { VerifyRequest, VerifyResult } from './pipeline/verify.ts'
 export type { BackupReference, ChosenBackup } from './repository/choose.ts'
 export type {
   AddedKeys,

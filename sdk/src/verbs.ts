@@ -13,6 +13,7 @@ import type { OpenBackup } from './pipeline/open-backup.ts'
 import type { PruneRequest, PruneResult } from './pipeline/prune.ts'
 import type { ReadFileRequest } from './pipeline/read-file.ts'
 import type { RestoreRequest, RestoreResult } from './pipeline/restore.ts'
+import type { VerifyRequest, VerifyResult } from './pipeline/verify.ts'
 import type { BackupReference, ChosenBackup } from './repository/choose.ts'
 import type {
   AddedKeys,
@@ -47,12 +48,21 @@ export async function backup(request: BackupRequest, context: Context): Promise<
 }
 
 /**
- * Restores the newest backup of a host and name, or the newest up to a date.
+ * Restores a backup or a part of it: by default the newest of a host and name.
  * @throws Failure `not-found` when no backup fits, `damaged` when the backup cannot be opened at all; damage met on
  *   the way is in the result
  */
 export async function restore(request: RestoreRequest, context: Context): Promise<RestoreResult> {
   return (await import('./pipeline/restore.ts')).restore(request, context)
+}
+
+/**
+ * Compares a backup, or a part of it, with a tree: content byte by byte, and all metadata that a backup keeps. What differs
+ * is reported as findings.
+ * @throws Failure `not-found`, `damaged` when the backup cannot be opened at all
+ */
+export async function verify(request: VerifyRequest, context: Context): Promise<VerifyResult> {
+  return (await import('./pipeline/verify.ts')).verify(request, context)
 }
 
 /**

@@ -101,7 +101,7 @@ async function bring(
       target: () => ({ kind: 'tree', ...target }),
       host: 'h',
       name: 'n',
-      before: date,
+      backup: date && { before: date },
     },
     context,
   )
@@ -286,7 +286,7 @@ describe('damage', () => {
     fs.cpSync(tree, directory, { recursive: true })
     for (const [key, blob] of storage.blobs) if (key.includes('/index.')) blob[100] = (blob[100] ?? 0) ^ 1
     await assert.rejects(
-      bring(storage, { target: { path: directory, overwrite: true, remove: true } }),
+      bring(storage, { target: { path: directory, overwrite: 'always', remove: true } }),
       code('damaged'),
     )
     assert.deepEqual(contents(directory), contents(tree))

@@ -58,7 +58,7 @@ export function container({ engine, options }: ReadyEngine): Container {
         target: () => ({ kind: 'tree', path: directory, overwrite: false, remove: false }) as const,
         host: 'host',
         name: 'name',
-        before: time === undefined ? undefined : new Date(time),
+        backup: time === undefined ? undefined : { before: new Date(time) },
         workers: 1,
       }
       return { ...(await restore(request, context)), warnings }

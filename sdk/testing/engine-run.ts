@@ -109,8 +109,9 @@ export async function bringTree(
       options,
       job: {
         verb: 'restore',
-        target: { kind: 'tree', path: directory, overwrite, remove },
+        target: { kind: 'tree', path: directory, overwrite: overwrite && 'always', remove },
         promised: promised ?? top?.tree.bytes ?? 0,
+        listing: false,
       },
       blockSize,
       blocks,

@@ -79,10 +79,10 @@ export async function restoreAndCompare(
       {
         repository,
         engines: [tar],
-        target: () => ({ kind: 'tree', path: target, overwrite: true, remove: true }),
+        target: () => ({ kind: 'tree', path: target, overwrite: 'always', remove: true }),
         host,
         name,
-        before,
+        backup: { before },
       },
       quietContext(),
     )

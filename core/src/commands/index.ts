@@ -14,11 +14,13 @@ import Pin from './pin.ts'
 import Prune from './prune.ts'
 import Restore from './restore.ts'
 import Status from './status.ts'
+import Verify from './verify.ts'
 
 /** Looked up by oclif, see package.json. */
 export const commands = {
   backup: Backup,
   restore: Restore,
+  verify: Verify,
   list: List,
   info: Info,
   status: Status,

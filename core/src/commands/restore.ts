@@ -1,18 +1,18 @@
 import { hostname } from 'node:os'
-import type { Context, OptionDeclarations } from '@freezer/sdk'
+import type { Context, OptionDeclarations, RestoreDestination } from '@freezer/sdk'
 import { argumentInput } from '../argument.ts'
 import { FreezerCommand } from '../command.ts'
 import type { OpenRun } from '../composition.ts'
 import type { CommandSpec, Invocation } from '../invocation.ts'
 import { containerOptions } from '../options.ts'
 import type { Outcome } from '../output/reporter.ts'
+import { backupOptions, chosenBackup, selection, selectionOptions } from '../selection.ts'
 
 const selectors = containerOptions
 
 const ownOptions = {
   restoreAbsPath: { type: 'path', value: 'DEST', required: true, help: 'The same as DEST' },
-  backupName: { type: 'string', short: 'N', value: 'NAME', required: true, help: 'Name of the backup' },
-  hostname: { type: 'string', value: 'HOST', help: 'Machine that was backed up; this one when not given' },
+  ...backupOptions,
   restoreFromDate: {
     type: 'string',
     value: 'DATE',
@@ -20,11 +20,17 @@ const ownOptions = {
       'Restore the newest backup of that date or before it: 2026-07-01, 2026-07-01T10:30:00\n' +
       'A day means its end, a minute and a second likewise; local time unless a zone follows.',
   },
+  ...selectionOptions,
   overwrite: {
-    type: 'boolean',
-    help: 'Restore into a directory that is not empty, and replace what is there',
+    type: 'string',
+    choices: ['if-changed', 'always', 'never'],
+    alone: 'always',
+    help:
+      'Restore into a directory that is not empty, and replace what is there\n' +
+      'if-changed leaves files of the same size and modification time their content; never leaves what is there.',
   },
   delete: { type: 'boolean', help: 'Delete what the backup does not hold; only with --overwrite' },
+  dryRun: { type: 'boolean', help: 'Change nothing: show what would be done' },
   workers: { type: 'integer', min: 1, max: 256, value: 'N', help: 'Threads that decrypt and decompress' },
 } as const satisfies OptionDeclarations
 
@@ -35,6 +41,7 @@ const spec: CommandSpec<typeof selectors, typeof ownOptions> = {
   options: ownOptions,
   providers: ({ storage }) => [{ kind: 'storage', name: storage }],
   kinds: ['storage'],
+  contradictions: [{ names: ['backup', 'restoreFromDate'] }],
   watched: (options) => ({ name: options.backupName, host: options.hostname ?? hostname() }),
   positional: [
     { label: 'DEST', option: 'restoreAbsPath', help: 'Directory to restore into; it is made when missing' },
@@ -42,28 +49,33 @@ const spec: CommandSpec<typeof selectors, typeof ownOptions> = {
 }
 
 export default class Restore extends FreezerCommand<typeof selectors, typeof ownOptions> {
-  static override summary = 'Restore a backup into a directory.'
+  static override summary = 'Restore a backup, or a part of it, into a directory.'
   static override description =
-    'Brings back the whole tree as it was at the moment of the backup. A directory that is not empty is refused ' +
+    'Brings back the tree as it was at the moment of the backup: all of it, or what --path, --include and --exclude ' +
+    'say, together with the directories on the way there. A directory that is not empty is refused ' +
     'without --overwrite, and nothing is deleted without --delete. What cannot be restored is named, and the exit ' +
     'status is 3, or 6 when stored data is damaged.'
   static override usage = 'restore DEST --container DIR --backup-name NAME [FLAGS]'
   static override examples = [
     '<%= config.bin %> restore /tmp/home --container /mnt/backups --backup-name home',
     '<%= config.bin %> restore /tmp/home -N home --container /mnt/backups --restore-from-date 2026-07-01',
+    '<%= config.bin %> restore /tmp/home -N home --container /mnt/backups --path me/letters --exclude "*.tmp"',
+    '<%= config.bin %> restore /home -N home --container /mnt/backups --overwrite=if-changed --dry-run',
     '<%= config.bin %> restore /srv -N srv --hostname web1 --container /mnt/backups --overwrite --delete',
   ]
   static override args = argumentInput(spec.positional)
   static spec = spec
 
   async perform({ options, registry }: Given, context: Context, open: OpenRun): Promise<Outcome> {
-    const [{ restore }, { parseDate }] = await Promise.all([import('@freezer/sdk'), import('../dates.ts')])
-    const before = options.restoreFromDate === undefined ? undefined : parseDate(options.restoreFromDate)
-    const destination = {
+    const { restore } = await import('@freezer/sdk')
+    const destination: RestoreDestination = {
       destination: options.restoreAbsPath,
-      overwrite: options.overwrite,
+      overwrite: options.overwrite ?? false,
       remove: options.delete,
+      purpose: options.dryRun ? 'preview' : undefined,
     }
+    const chosen = await chosenBackup(options, options.restoreFromDate)
+    const select = await selection(options)
     await using run = open({ create: false })
     const engines = await registry.all('engine')
     const result = await restore(
@@ -72,9 +84,8 @@ export default class Restore extends FreezerCommand<typeof selectors, typeof own
         engines,
         target: async ({ mode: { name, facts } }) =>
           (await registry.get('mode', name)).target(destination, facts, context),
-        host: options.hostname ?? hostname(),
-        name: options.backupName,
-        before,
+        ...chosen,
+        select,
         workers: options.workers,
       },
       context,

@@ -1,6 +1,6 @@
 /** What a run shows: events while it goes on, its result, its failure. */
 
-import type { Progress, ReportedBackup, RunEvent } from '@freezer/sdk'
+import type { Finding, Progress, ReportedBackup, RunEvent } from '@freezer/sdk'
 import { asFailure, exitStatus, toRecord } from '@freezer/sdk'
 import type { Sink } from './output.ts'
 import { ClosedOutput, Output } from './output.ts'
@@ -69,7 +69,8 @@ export class Reporter {
     if (quiet) return
     if (event.type === 'progress') this.#showProgress(event.progress)
     else if (event.type === 'log' && event.level !== 'warn' && !debug) return
-    else if (json) this.#line(jsonLine({ type: event.type, ...('warning' in event ? event.warning : event) }))
+    else if (json) this.#line(jsonLine({ type: event.type, ...detailsOf(event) }))
+    else if (event.type === 'finding') this.#finding(event.finding)
     else if (event.type === 'log') this.#line(`${event.level}: ${visible(event.message)}`)
     else {
       const { kind, path, message } = event.warning
@@ -111,6 +112,15 @@ export class Reporter {
     if (this.#progress !== undefined && this.#presentation.json) this.#draw(this.#progress)
     this.#progress = undefined
     this.#clear()
+  }
+
+  /** Findings are what was asked for: they go where results go. What stays as it is, is only counted. */
+  #finding({ action, path, differs }: Finding): void {
+    if (action === 'keep') return
+    const what = differs.length === 0 ? '' : ` (${differs.join(', ')})`
+    this.#above(() =>
+      this.#screen.stdout.write(`${action.padEnd(8)} ${visible(path === '' ? '.' : path)}${what}\n`),
+    )
   }
 
   #explain(error: unknown): void {
@@ -158,9 +168,14 @@ export class Reporter {
   }
 
   #line(text: string): void {
+    this.#above(() => this.#screen.stderr.write(`${text}\n`))
+  }
+
+  /** Writes where the bar is, and draws it again below. */
+  #above(write: () => void): void {
     const bar = this.#barShown
     this.#clear()
-    this.#screen.stderr.write(`${text}\n`)
+    write()
     if (bar && this.#progress !== undefined) this.#draw(this.#progress)
   }
 
@@ -168,4 +183,10 @@ export class Reporter {
     if (this.#barShown) this.#screen.stderr.write(clearLine)
     this.#barShown = false
   }
+}
+
+/** What an event says besides its type. */
+function detailsOf(event: Exclude<RunEvent, { type: 'progress' }>): object {
+  if (event.type === 'warning') return event.warning
+  return event.type === 'finding' ? event.finding : event
 }

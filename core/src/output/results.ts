@@ -8,6 +8,7 @@ import type {
   Manifest,
   ReportedBackup,
   RestoreResult,
+  VerifyResult,
 } from '@freezer/sdk'
 import { Failure, toRecord } from '@freezer/sdk'
 import { localTime } from '../dates.ts'
@@ -89,11 +90,20 @@ export function restoreOutcome(result: RestoreResult, destination: string): Outc
     json: result,
     backups: [{ host, name, facts: known }],
     lines: facts([
-      ['Restored', `${result.name} of ${result.host} to ${destination}`],
+      [result.dryRun ? 'Would restore' : 'Restored', `${result.name} of ${result.host} to ${destination}`],
       ['Level', String(result.level)],
       ['Time', localTime(result.time)],
       ['Entries', count(result.entries)],
       ['Size', size(result.bytes)],
+      ...(result.dryRun || result.replaced + result.updated + result.kept + result.deleted > 0
+        ? [
+            ['Created', count(result.created)] as const,
+            ['Replaced', count(result.replaced)] as const,
+            ['Updated', `${count(result.updated)} in their metadata alone`] as const,
+            ['Kept', count(result.kept)] as const,
+            ['Deleted', count(result.deleted)] as const,
+          ]
+        : []),
       ...(unrestored > 0 ? [['Unrestored', count(unrestored)] as const] : []),
       ['Took', duration(result.seconds)],
     ]),
@@ -104,6 +114,37 @@ export function restoreOutcome(result: RestoreResult, destination: string): Outc
       : unrestored > 0
         ? new Failure('incomplete', `${lost}.`, { remedy: 'Each was named above.' })
         : undefined,
+  }
+}
+
+export function verifyOutcome(result: VerifyResult, directory: string): Outcome {
+  const { changed, missing, extra, uncompared, damaged } = result
+  const differ = changed + missing + extra
+  const named = { remedy: 'Each was named above.' }
+  return {
+    json: result,
+    lines: facts([
+      ['Compared', `${result.name} of ${result.host} with ${directory}`],
+      ['Level', String(result.level)],
+      ['Time', localTime(result.time)],
+      ['Same', count(result.same)],
+      ['Changed', count(changed)],
+      ['Missing', count(missing)],
+      ['Extra', count(extra)],
+      ...(uncompared > 0 ? [['Uncompared', count(uncompared)] as const] : []),
+      ['Took', duration(result.seconds)],
+    ]),
+    failure: damaged
+      ? new Failure(
+          'damaged',
+          `Stored data is damaged; ${count(uncompared)} of the entries are not compared.`,
+          named,
+        )
+      : differ > 0
+        ? new Failure('different', `${count(differ)} paths differ from the backup.`, named)
+        : uncompared > 0
+          ? new Failure('incomplete', `${count(uncompared)} of the entries could not be compared.`, named)
+          : undefined,
   }
 }
 

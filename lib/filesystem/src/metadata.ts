@@ -29,6 +29,10 @@ export const defaultAcl = 'system.posix_acl_default'
 /** Attributes that a backup replaces as a whole. The system's labels (`security.*`) are not among them. */
 const replaced = /^(user|trusted)\.|^system\.posix_acl_/
 
+export function isReplaced(attribute: string): boolean {
+  return replaced.test(attribute)
+}
+
 /** Sets metadata, and remembers what could not be set: many entries share a reason, which is told once. */
 export class Dresser {
   readonly #warn: (warning: Warning) => void
@@ -38,8 +42,8 @@ export class Dresser {
     this.#warn = warn
   }
 
-  /** An open directory. `kept`: it was there before, with attributes of its own. */
-  directory(fd: number, path: string, metadata: Metadata, kept: boolean): void {
+  /** An open file or directory. `kept`: it was there before, with attributes of its own. */
+  dress(fd: number, path: string, metadata: Metadata, kept: boolean): void {
     try {
       const present = kept ? attributesOf(fd) : []
       for (const { name } of present) {

@@ -7,40 +7,32 @@
  * owner, mode, attributes and times when it is left.
  */
 import { closeSync, constants, fchmodSync, fchownSync, ftruncateSync, mkdirSync, openSync } from 'node:fs'
-import {
-  displayPath,
-  type Entry,
-  type EntryDetails,
-  entryPath,
-  Failure,
-  fromSystem,
-  type Warning,
-} from '@freezer/sdk'
+import { displayPath, type Entry, type EntryDetails, entryPath, Failure, fromSystem } from '@freezer/sdk'
+import { metadataDifferences } from './agreement.ts'
 import { attributesOf } from './attributes.ts'
 import * as change from './change.ts'
 import { removeEntry, temporaryName } from './clear.ts'
 import { listDirectory, openDirectory } from './directory.ts'
 import { codeOf } from './errno.ts'
+import { Judge } from './judge.ts'
+import { Lookout } from './lookout.ts'
 import { Dresser, defaultAcl, type Metadata, metadataOf } from './metadata.ts'
 import { checkName, OpenDirectories, type OpenDirectory } from './open-directories.ts'
-import type { IncomingFile, Receiver } from './receiver.ts'
+import type { IncomingFile, Need, Receiver, ReceiverOptions } from './receiver.ts'
+import { leadsToSame, settle } from './settle.ts'
 import { Stat } from './stat.ts'
-
-export interface TargetOptions {
-  /** Replace what is there under the same name. */
-  readonly overwrite: boolean
-  /** Remove what is in a restored directory and was not restored. */
-  readonly remove: boolean
-  readonly warn: (warning: Warning) => void
-}
+import { inTheWay, join, nameOf, Obstacle, parentOf, reason } from './words.ts'
 
 /** What the target knows of a directory that it works in. */
 interface Facts {
-  metadata: Metadata | undefined
+  /** The entry, for a directory that gets its metadata when it is left. */
+  given: Given | undefined
   /** Names that were there before and were not restored yet; undefined for a directory that was empty or not there. */
   readonly existing: Set<string> | undefined
   /** Not made by this run. */
   readonly kept: boolean
+  /** Something else stays in its place, as was asked for: nothing in it is restored, and nothing is told of that. */
+  readonly left: boolean
   /** What is made in it gets an ACL from it, unasked. */
   readonly inherits: boolean
   /** Owner of what is made in it; -1 until it was seen. */
@@ -50,27 +42,13 @@ interface Facts {
 
 type Parent = OpenDirectory<Facts>
 
+interface Given {
+  readonly entry: Entry
+  readonly details: EntryDetails
+}
+
 const full = new Set(['ENOSPC', 'EDQUOT'])
 
-/** Why an entry is not restored, where it is no error of the system. */
-class Obstacle extends Error {}
-
-const inTheWay = 'something of that name is there already'
-
-const reasons: Record<string, string> = {
-  EEXIST: 'something else of that name was made meanwhile',
-  ENOTEMPTY: 'a directory that is not empty is in the way',
-  EPERM: 'the system allows it to root alone',
-  EACCES: 'permission denied',
-}
-
-function reason(error: unknown): string {
-  return reasons[codeOf(error)] ?? (error as Error).message
-}
-
-const join = (directory: string, name: string) => (directory === '' ? name : `${directory}/${name}`)
-const parentOf = (path: string) => path.slice(0, Math.max(0, path.lastIndexOf('/')))
-const nameOf = (path: string) => path.slice(path.lastIndexOf('/') + 1)
 /** Where in a path that leads into `directory` the next name starts. */
 const inside = ({ length }: Parent) => (length === 0 ? 0 : length + 1)
 
@@ -81,37 +59,79 @@ const nodeTypes: Partial<Record<Entry['type'], number>> = {
 }
 
 export class TargetTree implements Receiver {
-  readonly content = true
-  readonly #options: TargetOptions
+  readonly #options: ReceiverOptions
+  readonly #judge: Judge
+  readonly #lookout: Lookout | undefined
   readonly #open: OpenDirectories<Facts>
   readonly #umask = process.umask()
   readonly #dresser: Dresser
   readonly #stat = new Stat()
+  readonly #ahead = new Stat()
 
   /**
    * Opens `path`, making it and its parents when missing. `finish` or `abandon` closes it.
    * @throws Failure `denied`, `not-found`, `no-space`
    */
-  constructor(path: string, options: TargetOptions) {
+  constructor(path: string, options: ReceiverOptions) {
     this.#options = options
+    this.#judge = new Judge(options)
     this.#dresser = new Dresser(options.warn)
     try {
-      mkdirSync(path, { recursive: true })
+      const fresh = mkdirSync(path, { recursive: true }) !== undefined
       const fd = openSync(path, constants.O_RDONLY | constants.O_DIRECTORY)
-      this.#open = new OpenDirectories(fd, kept(fd, undefined), (left, at) => this.#leave(left, at))
+      const facts = fresh ? made(undefined) : kept(fd, undefined)
+      this.#open = new OpenDirectories(fd, facts, (left, at) => this.#leave(left, at))
+      const looks = options.overwrite === 'never' || options.overwrite === 'if-changed'
+      this.#lookout = looks ? new Lookout(path) : undefined
     } catch (error) {
       throw fromSystem(error, `open the target ${path}`)
     }
   }
 
+  foresee(entry: Entry): Need {
+    if (entry.type === 'directory' || this.#lookout?.look(entry, this.#ahead) !== true) return 'content'
+    // What a link leads to is known when it is its turn; its record is not read anyway.
+    return entry.type === 'hardlink' ? 'nothing' : this.#judge.need(entry, this.#ahead)
+  }
+
+  need(entry: Entry): Need {
+    const { overwrite } = this.#judge
+    if (overwrite !== 'never' && overwrite !== 'if-changed') return 'content'
+    if (entry.type === 'directory') return overwrite === 'never' ? this.#needOfDirectory(entry) : 'content'
+    const { directory, name } = entry
+    const { fd, facts } = this.#enter(directory)
+    if (facts.left) return 'left'
+    if (fd < 0 || facts.existing?.has(name) !== true || !this.#look(fd, name)) return 'content'
+    const need = entry.type === 'hardlink' ? this.#needOfLink(entry) : this.#judge.need(entry, this.#stat)
+    if (need !== 'nothing' && need !== 'left') return need
+    facts.existing.delete(name)
+    if (need === 'nothing') this.#judge.keep(this.#stat)
+    this.#options.tell('keep', join(directory, name))
+    return need
+  }
+
+  settle(entry: Entry, details: EntryDetails): boolean | undefined {
+    const { directory, name } = entry
+    const { fd, facts } = this.#enter(directory)
+    const path = join(directory, name)
+    const settled = settle(this.#judge, { fd, entry, details, stat: this.#stat }, (file) => {
+      this.#dresser.dress(file, path, metadataOf(entry, details), details.failure === undefined)
+    })
+    if (settled === undefined) return undefined
+    facts.existing?.delete(name)
+    this.#options.tell(settled.length === 0 ? 'keep' : 'update', path, settled)
+    return true
+  }
+
   /** A directory with its metadata, kept with what is in it when it is there already. '' is the target itself. */
-  directory({ directory: path, ...entry }: Entry, details: EntryDetails): boolean {
-    const metadata = metadataOf(entry, details)
-    if (path === '') {
-      this.#open.goTo('').facts.metadata = metadata
-      return true
-    }
-    return this.#goInto(this.#enter(parentOf(path)), path, metadata).fd >= 0
+  directory(entry: Entry, details: EntryDetails): boolean {
+    const path = entry.directory
+    const given = { entry, details }
+    if (path !== '') return this.#goInto(this.#enter(parentOf(path)), path, given).fd >= 0
+    const { fd, facts } = this.#open.goTo('')
+    facts.given = given
+    this.#tellDirectory(fd, facts, given)
+    return true
   }
 
   file(entry: Entry, details: EntryDetails, content: Uint8Array): boolean {
@@ -144,7 +164,8 @@ export class TargetTree implements Receiver {
       return new NewFile(fd, entry.size, {
         finish: () => {
           this.#dressFile(fd, parent.facts, path, metadataOf(entry, details), false)
-          this.#rename(parent.fd, as, name, replaces)
+          this.#rename(parent.fd, as, name, directory, replaces)
+          this.#options.tell(replaces ? 'replace' : 'create', path)
         },
         discard: () => change.unlinkIfThere(parent.fd, as),
         failed: (error) => this.#unrestored(path, error),
@@ -177,8 +198,11 @@ export class TargetTree implements Receiver {
     })
   }
 
-  keep({ directory, name }: Entry): void {
-    this.#enter(directory).facts.existing?.delete(name)
+  keep({ directory, name }: Entry): boolean {
+    const there = this.#enter(directory).facts.existing?.delete(name) === true
+    if (!there || this.#judge.overwrite !== 'never') return false
+    this.#options.tell('keep', join(directory, name))
+    return true
   }
 
   /** Leaves all directories, gives them their metadata and, where asked for, removes what is not in the backup. */
@@ -187,13 +211,59 @@ export class TargetTree implements Receiver {
       this.#open.leaveAll()
       this.#dresser.tell()
     } finally {
-      this.#open.close()
+      this.abandon()
     }
   }
 
-  /** Closes what is open and changes nothing more. */
   abandon(): void {
     this.#open.close()
+    this.#lookout?.close()
+  }
+
+  /** Fills in the facts of a name; false when it is gone. */
+  #look(fd: number, name: string): boolean {
+    try {
+      this.#stat.readAt(fd, name)
+      return true
+    } catch (error) {
+      if (codeOf(error) === '') throw error
+      return false
+    }
+  }
+
+  /** Nothing of a directory that is there is touched. */
+  #needOfDirectory({ directory: path }: Entry): Need {
+    const parent = path === '' ? this.#open.goTo('') : this.#enter(parentOf(path))
+    if (parent.facts.left) return 'left'
+    if (path === '') {
+      if (!parent.facts.kept) return 'content'
+      this.#options.tell('keep', path)
+      return 'nothing'
+    }
+    const name = path.slice(inside(parent))
+    if (parent.facts.existing?.has(name) !== true || !this.#look(parent.fd, name)) return 'content'
+    this.#options.tell('keep', path)
+    if (this.#stat.format === constants.S_IFDIR)
+      return this.#goInto(parent, path, undefined).fd < 0 ? 'left' : 'nothing'
+    parent.facts.existing.delete(name)
+    this.#open.push(-1, name, { ...made(undefined), left: true })
+    return 'left'
+  }
+
+  #needOfLink({ link }: Entry): Need {
+    if (this.#judge.overwrite === 'never') return 'nothing'
+    return leadsToSame(this.#open, link, this.#stat) ? 'nothing' : 'content'
+  }
+
+  /** Tells what becomes of a directory that was there before. */
+  #tellDirectory(fd: number, { kept: wasThere }: Facts, { entry, details }: Given): void {
+    if (!wasThere) {
+      this.#options.tell('create', entry.directory)
+      return
+    }
+    this.#stat.read(fd)
+    const differs = metadataDifferences(entry, details, this.#stat, attributesOf(fd))
+    this.#options.tell(differs.length === 0 ? 'keep' : 'update', entry.directory, differs)
   }
 
   /** The directory, opened; directories on the way that no entry named are made. */
@@ -207,50 +277,67 @@ export class TargetTree implements Receiver {
   }
 
   /** Makes or opens the directory of `path`, which is in `parent`. */
-  #goInto(parent: Parent, path: string, metadata: Metadata | undefined): Parent {
+  #goInto(parent: Parent, path: string, given: Given | undefined): Parent {
     const name = path.slice(inside(parent))
     checkName(name)
-    const { existing, inherits } = parent.facts
-    const replaces = existing?.delete(name) === true
-    if (parent.fd < 0) return this.#open.push(-1, name, made(metadata))
+    const { existing, inherits, left } = parent.facts
+    const taken = existing?.delete(name) === true
+    if (parent.fd < 0) return this.#open.push(-1, name, { ...made(given), left })
     let fd = -1
     try {
       // Nobody else enters before its owner and mode are set.
-      const fresh = this.#makeDirectory(parent.fd, name, metadata === undefined ? 0o777 : 0o700, replaces)
+      const found = this.#makeDirectory(parent.fd, name, given === undefined ? 0o777 : 0o700, taken)
       fd = openDirectory(parent.fd, name)
-      if (fresh && inherits) change.removeAcl(fd)
-      return this.#open.push(fd, name, fresh ? made(metadata) : kept(fd, metadata))
+      if (found !== 'kept' && inherits) change.removeAcl(fd)
+      const facts = found === 'kept' ? kept(fd, given) : made(given)
+      if (given !== undefined) {
+        if (found === 'replaced') this.#options.tell('replace', path)
+        else this.#tellDirectory(fd, facts, given)
+      }
+      return this.#open.push(fd, name, facts)
     } catch (error) {
       if (fd >= 0) closeSync(fd)
       this.#unrestored(path, error, '; nothing in it was restored')
-      return this.#open.push(-1, name, made(metadata))
+      return this.#open.push(-1, name, made(given))
     }
   }
 
-  /** @returns false when the directory is there already */
-  #makeDirectory(parent: number, name: string, mode: number, replaces: boolean): boolean {
-    if (replaces) {
+  #makeDirectory(parent: number, name: string, mode: number, taken: boolean): 'kept' | 'replaced' | 'made' {
+    if (taken) {
       this.#stat.readAt(parent, name)
-      if (this.#stat.format === constants.S_IFDIR) return false
-      if (!this.#options.overwrite) throw new Obstacle(inTheWay)
+      if (this.#stat.format === constants.S_IFDIR) return 'kept'
+      if (this.#leavesWhatIsThere) throw new Obstacle(inTheWay)
       change.unlink(parent, name)
     }
     change.makeDirectory(parent, name, mode)
-    return true
+    return taken ? 'replaced' : 'made'
+  }
+
+  get #leavesWhatIsThere(): boolean {
+    return this.#judge.overwrite === false || this.#judge.overwrite === 'never'
   }
 
   #leave({ fd, facts }: Parent, path: string): void {
-    if (facts.metadata === undefined) return
-    if (this.#options.remove) {
+    const { given } = facts
+    if (given === undefined) return
+    const { entry, details } = given
+    if (this.#judge.removesFrom(path)) {
       for (const name of facts.existing ?? []) this.#remove(fd, name, join(path, name))
     }
-    this.#dresser.directory(fd, path, facts.metadata, facts.kept)
+    if (facts.kept) {
+      this.#stat.read(fd)
+      if (metadataDifferences(entry, details, this.#stat, attributesOf(fd)).length === 0) return
+    }
+    this.#dresser.dress(fd, path, metadataOf(entry, details), facts.kept && details.failure === undefined)
   }
 
   #remove(fd: number, name: string, path: string): void {
     let message = 'another file system is mounted there'
     try {
-      if (removeEntry(fd, name)) return
+      if (removeEntry(fd, name)) {
+        this.#options.tell('delete', path)
+        return
+      }
     } catch (error) {
       message = reason(error)
     }
@@ -266,7 +353,8 @@ export class TargetTree implements Receiver {
     try {
       const as = replaces ? temporaryName() : name
       make(parent, as)
-      if (replaces) this.#moveInto(parent.fd, as, name, true)
+      if (replaces) this.#moveInto(parent.fd, as, name, directory)
+      this.#options.tell(replaces ? 'replace' : 'create', join(directory, name))
       return true
     } catch (error) {
       this.#unrestored(join(directory, name), error)
@@ -279,27 +367,27 @@ export class TargetTree implements Receiver {
     checkName(name)
     const taken = facts.existing?.delete(name) === true
     if (fd < 0) return undefined
-    if (!taken || this.#options.overwrite) return taken
+    if (!taken || !this.#leavesWhatIsThere) return taken
     this.#unrestored(join(directory, name), new Obstacle(inTheWay))
     return undefined
   }
 
   /** Gives what was made under the name `as` its own; removes it when that fails. */
-  #moveInto(fd: number, as: string, name: string, replaces: boolean): void {
+  #moveInto(fd: number, as: string, name: string, directory: string): void {
     try {
-      this.#rename(fd, as, name, replaces)
+      this.#rename(fd, as, name, directory, true)
     } catch (error) {
       change.unlink(fd, as)
       throw error
     }
   }
 
-  #rename(fd: number, as: string, name: string, replaces: boolean): void {
+  #rename(fd: number, as: string, name: string, directory: string, replaces: boolean): void {
     try {
       change.renameIn(fd, as, name, !replaces)
     } catch (error) {
       if (codeOf(error) !== 'EISDIR') throw error
-      if (!this.#options.remove) change.removeDirectory(fd, name)
+      if (!this.#judge.removesFrom(directory)) change.removeDirectory(fd, name)
       else if (!removeEntry(fd, name)) throw new Obstacle('another file system is mounted there')
       change.renameIn(fd, as, name, true)
     }
@@ -361,19 +449,20 @@ export class TargetTree implements Receiver {
 }
 
 /** Facts of a directory that was just made. */
-function made(metadata: Metadata | undefined): Facts {
-  return { metadata, existing: undefined, kept: false, inherits: false, uid: -1, gid: -1 }
+function made(given: Given | undefined): Facts {
+  return { given, existing: undefined, kept: false, left: false, inherits: false, uid: -1, gid: -1 }
 }
 
 /** Facts of a directory that was there before. */
-function kept(fd: number, metadata: Metadata | undefined): Facts {
+function kept(fd: number, given: Given | undefined): Facts {
   const { directories, others } = listDirectory(fd)
   const existing = new Set([...directories, ...others])
   const inherits = attributesOf(fd).some(({ name }) => name === defaultAcl)
   return {
-    metadata,
+    given,
     existing: existing.size === 0 ? undefined : existing,
     kept: true,
+    left: false,
     inherits,
     uid: -1,
     gid: -1,

@@ -32,7 +32,12 @@ function open(
   warnings: Warning[],
   { overwrite = false, remove = false }: Given = {},
 ): TargetTree {
-  return new TargetTree(path, { overwrite, remove, warn: (warning) => warnings.push(warning) })
+  return new TargetTree(path, {
+    overwrite: overwrite && 'always',
+    remove,
+    warn: (warning) => warnings.push(warning),
+    tell: () => {},
+  })
 }
 
 /** Calls `use` with a small file system of its own; not at all where this user may not mount one. */
@@ -142,7 +147,7 @@ const unprivileged = `
   const { TargetTree } = await import(process.argv[1])
   const make = await import(process.argv[3])
   const warnings = []
-  const target = new TargetTree(process.argv[2], { overwrite: false, remove: false, warn: (w) => warnings.push(w) })
+  const target = new TargetTree(process.argv[2], { overwrite: false, remove: false, tell: () => {}, warn: (w) => warnings.push(w) })
   const value = new Uint8Array([1])
   const plain = { mode: 0o6755, uid: 12, gid: 34, mtime: 1, mtimeNs: 0, attributes: [{ name: 'trusted.a', value }] }
   for (let i = 0; i < 10; i++) target.file(...make.file('', 'f' + i, plain), value)

@@ -1,5 +1,5 @@
 /** Entries handed to an `EntryTarget`, through the same checks as those that are restored. */
-import type { IncomingFile, Receiver } from '@freezer/filesystem'
+import type { IncomingFile, Need, Receiver } from '@freezer/filesystem'
 import type { Entry, EntryDetails, EntryTarget, Failure } from '@freezer/sdk'
 
 const nothing: EntryDetails = { attributes: [], device: { major: 0, minor: 0 } }
@@ -7,11 +7,21 @@ const noDevice = nothing.device
 
 export class EntryReceiver implements Receiver {
   readonly #target: EntryTarget
-  readonly content: boolean
 
   constructor(target: EntryTarget) {
     this.#target = target
-    this.content = target.content
+  }
+
+  need({ type }: Entry): Need {
+    return type === 'file' && !this.#target.content ? 'metadata' : 'content'
+  }
+
+  foresee(entry: Entry): Need {
+    return this.need(entry)
+  }
+
+  settle(entry: Entry, details: EntryDetails): Promise<boolean> {
+    return this.#whole(entry, details)
   }
 
   directory(entry: Entry, details: EntryDetails): Promise<boolean> {
@@ -50,8 +60,8 @@ export class EntryReceiver implements Receiver {
     }
   }
 
-  async keep(entry: Entry, failure: Failure): Promise<void> {
-    await this.#whole(entry, { ...nothing, failure })
+  keep(entry: Entry, failure: Failure): Promise<boolean> {
+    return this.#whole(entry, { ...nothing, failure })
   }
 
   finish(): void {}

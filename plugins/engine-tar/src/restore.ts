@@ -2,7 +2,7 @@
  * Restore: brings the entries back one by one, in their order, each from the record that it names. The index says what
  * is to be where; the record adds the content and what an entry does not hold. Neither is believed.
  */
-import { checkName, type IncomingFile, type Receiver, TargetTree } from '@freezer/filesystem'
+import { checkName, type IncomingFile, openTree, PathSet, type Receiver } from '@freezer/filesystem'
 import {
   asFailure,
   compareDirectories,
@@ -18,7 +18,6 @@ import {
 import { Cursor, truncated } from './cursor.ts'
 import { EntryReceiver } from './entry-receiver.ts'
 import type { Member } from './record.ts'
-import { Unrestored } from './unrestored.ts'
 
 const untrusted = 'No honest backup does this: do not trust where it came from.'
 const noDevice = { major: 0, minor: 0 }
@@ -33,13 +32,14 @@ const countBytes = 1 << 20
  *   the target is a stream
  */
 export async function restore(run: EngineRestore): Promise<void> {
-  const { content } = run.target.kind === 'entries' ? run.target : { content: true }
-  // The record of a hard link says nothing that its entry does not.
-  run.expect?.(({ type, size, place }) => {
-    if (type === 'hardlink') return 0
-    return content ? place.length : Math.max(1, place.length - size)
-  })
   const receiver = receiverOf(run)
+  run.expect?.((entry) => {
+    const { type, size, place } = entry
+    // The record of a hard link says nothing that its entry does not.
+    if (type === 'hardlink') return 0
+    const need = receiver.foresee(entry)
+    return need === 'content' ? place.length : need === 'metadata' ? Math.max(1, place.length - size) : 0
+  })
   try {
     await new Restore(run, receiver).run()
     await receiver.finish()
@@ -48,10 +48,10 @@ export async function restore(run: EngineRestore): Promise<void> {
   }
 }
 
-function receiverOf({ target, warn }: EngineRestore): Receiver {
+function receiverOf({ target, warn, tell }: EngineRestore): Receiver {
   switch (target.kind) {
     case 'tree':
-      return new TargetTree(target.path, { ...target, warn })
+      return openTree(target, { warn, tell })
     case 'entries':
       return new EntryReceiver(target)
     case 'stream':
@@ -66,7 +66,7 @@ class Restore {
   readonly #receiver: Receiver
   readonly #cursor: Cursor
   /** What later hard links must not lead to. */
-  readonly #unrestored = new Unrestored()
+  readonly #unrestored = new PathSet()
   #written = 0
   #entries = 0
   #bytes = 0
@@ -113,8 +113,12 @@ class Restore {
   }
 
   async #entry(entry: Entry): Promise<void> {
+    if (entry.type === 'hardlink' && (await this.#leadsNowhere(entry))) return
+    const need = this.#receiver.need(entry)
+    if (need === 'left') this.#unrestored.add(entryPath(entry))
+    if (need === 'left' || need === 'nothing') return
     if (entry.type === 'hardlink') {
-      await this.#hardLink(entry)
+      if (!(await this.#receiver.link(entry))) this.#unrestored.add(entryPath(entry))
       return
     }
     let member: Member
@@ -124,9 +128,15 @@ class Restore {
       await this.#withoutRecord(entry, damaged(error))
       return
     }
+    if (need === 'metadata' && entry.type !== 'directory') {
+      const settling = this.#receiver.settle(entry, member)
+      const settled = settling instanceof Promise ? await settling : settling
+      if (settled === false) this.#unrestored.add(entryPath(entry))
+      if (settled !== undefined) return
+    }
     const given = entry.type === 'file' ? this.#file(entry, member) : this.#give(entry, member)
     const restored = given instanceof Promise ? await given : given
-    if (!restored) this.#unrestored.add(entry)
+    if (!restored) this.#unrestored.add(entryPath(entry))
   }
 
   /** Gives what is no file and no hard link to the receiver. */
@@ -158,18 +168,20 @@ class Restore {
     return member
   }
 
-  async #hardLink(entry: Entry): Promise<void> {
+  /**
+   * Whether a hard link leads to what was not restored, which is told.
+   * @throws Failure `hostile`
+   */
+  async #leadsNowhere(entry: Entry): Promise<boolean> {
     const { link } = entry
     checkPath(link)
     if (!comesBefore(link, entry)) {
       throw new Failure('hostile', `${shown(entry)} is a link to a later entry.`, { remedy: untrusted })
     }
-    if (this.#unrestored.has(link)) {
-      const message = `it is another name of ${displayPath(link)}, which was not restored`
-      await this.#lose(entry, new Failure('damaged', message))
-    } else if (!(await this.#receiver.link(entry))) {
-      this.#unrestored.add(entry)
-    }
+    if (!this.#unrestored.has(link)) return false
+    const message = `it is another name of ${displayPath(link)}, which was not restored`
+    await this.#lose(entry, new Failure('damaged', message))
+    return true
   }
 
   /** Goes on where a record is damaged: what the entry itself tells is enough for a directory and for a link. */
@@ -180,20 +192,20 @@ class Restore {
       return
     }
     const restored = await this.#give(entry, { attributes: [], device: noDevice, failure })
-    if (restored) this.#warn(entry, `extended attributes are lost: ${failure.message}`, 'metadata')
-    else this.#unrestored.add(entry)
+    if (restored) this.#loseAttributes(entry, failure)
+    else this.#unrestored.add(entryPath(entry))
   }
 
   async #lose(entry: Entry, failure: Failure): Promise<void> {
-    await this.#receiver.keep(entry, failure)
-    this.#warn(entry, `not restored: ${failure.message}`)
-    this.#unrestored.add(entry)
+    const asItShouldBe = await this.#receiver.keep(entry, failure)
+    if (!asItShouldBe) this.#warn(entry, failure.message)
+    this.#unrestored.add(entryPath(entry))
   }
 
   #file(entry: Entry, member: Member): boolean | Promise<boolean> {
     const { place } = entry
     const receiver = this.#receiver
-    if (!receiver.content || (member.runs === undefined && member.stored === 0)) {
+    if (member.runs === undefined && member.stored === 0) {
       return receiver.file(entry, member, nothing)
     }
     this.#promise(entry, member.stored)
@@ -246,7 +258,7 @@ class Restore {
       while (position < end) {
         const piece = await this.#piece(file, level, from)
         if (isFailure(piece)) {
-          this.#warn(entry, `not restored: ${piece.message}`)
+          this.#warn(entry, piece.message)
           return false
         }
         const part = piece.subarray(0, end - position)
@@ -282,10 +294,18 @@ class Restore {
     })
   }
 
-  #warn(entry: Entry, message: string, kind: 'unrestored' | 'metadata' = 'unrestored'): void {
+  #warn(entry: Entry, message: string): void {
+    const { target, warn } = this.#run
     // Whoever takes entries is told with the entry itself.
+    if (target.kind === 'entries') return
+    const undone = target.kind === 'tree' && target.purpose === 'verify' ? 'not compared' : 'not restored'
+    warn({ kind: 'unrestored', path: displayPath(entryPath(entry)), message: `${undone}: ${message}` })
+  }
+
+  #loseAttributes(entry: Entry, { message }: Failure): void {
     if (this.#run.target.kind === 'entries') return
-    this.#run.warn({ kind, path: displayPath(entryPath(entry)), message })
+    const path = displayPath(entryPath(entry))
+    this.#run.warn({ kind: 'metadata', path, message: `extended attributes are lost: ${message}` })
   }
 }
 

@@ -19,7 +19,7 @@ async function attempt(hostile: HostileCase, target: string): Promise<string | W
   try {
     const entries = hostile.entries ?? (await listArchive([archive], undefined, warnings))
     const more = { promised, warn: (warning: Warning) => void warnings.push(warning) }
-    await restoreEntries(target, entries, [archive], { overwrite, remove }, more)
+    await restoreEntries(target, entries, [archive], { overwrite: overwrite && 'always', remove }, more)
     return warnings
   } catch (error) {
     assert.ok(isFailure(error), `not a failure: ${(error as Error).stack}`)

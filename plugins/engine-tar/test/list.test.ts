@@ -67,7 +67,7 @@ for (const [number, { format, options, lost }] of kinds.entries()) {
       const expected = describeTree(tree)
       entries = await listArchive(archives, entries)
       const warnings = await restoreEntries(`${tree}.back`, entries, archives, {
-        overwrite: true,
+        overwrite: 'always',
         remove: true,
       })
       const got = describeTree(`${tree}.back`)

@@ -35,7 +35,7 @@ for (const seed of [101, 102, 103, 104]) {
       assert.deepEqual(differences(expected, describeTree(fresh)), [])
       // Over what the level before left, and over what this one left.
       for (let times = 0; times < 2; times++) {
-        const options = { overwrite: true, remove: true }
+        const options = { overwrite: 'always', remove: true } as const
         assert.deepEqual(await restoreEntries(`${tree}.over`, entries, archives, options), [])
         assert.deepEqual(differences(expected, describeTree(`${tree}.over`)), [])
       }
@@ -83,7 +83,7 @@ test('overwrite replaces, and removes only what is asked for', async () => {
   }
   const kept = join(scratch, 'replaced-kept')
   prepare(kept)
-  const warnings = await restoreEntries(kept, level.entries, [level.archive], { overwrite: true })
+  const warnings = await restoreEntries(kept, level.entries, [level.archive], { overwrite: 'always' })
   assert.deepEqual(
     warnings.map(({ kind, path }) => `${kind} ${path}`),
     ['unrestored b'],
@@ -95,7 +95,7 @@ test('overwrite replaces, and removes only what is asked for', async () => {
 
   const cleared = join(scratch, 'replaced-cleared')
   prepare(cleared)
-  const both = { overwrite: true, remove: true }
+  const both = { overwrite: 'always', remove: true } as const
   assert.deepEqual(await restoreEntries(cleared, level.entries, [level.archive], both), [])
   assert.deepEqual(differences(describeTree(tree), describeTree(cleared)), [])
 })
@@ -150,7 +150,7 @@ test('a file whose second block is damaged leaves the older version in place', a
   const target = join(scratch, 'older-target')
   mkdirSync(target)
   writeFileSync(join(target, 'large'), 'older')
-  const options = { overwrite: true, remove: true }
+  const options = { overwrite: 'always', remove: true } as const
   const archive = damaged(level.archive, [2])
   const warnings = await restoreEntries(target, level.entries, [level.archive], options, { archive })
   assert.ok(warnings.some(({ kind, path }) => kind === 'unrestored' && path === 'large'))

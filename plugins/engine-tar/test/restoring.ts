@@ -16,7 +16,7 @@ import { MemoryIndex, readArchives, readEntries } from './support.ts'
 /** Small, and no multiple of 512: so that records lie across blocks. */
 const block = 100_000
 
-const run = () => ({ options: {}, signal: new AbortController().signal, count: () => {} })
+const run = () => ({ tell: () => {}, options: {}, signal: new AbortController().signal, count: () => {} })
 
 /** Restores entries into `path`; returns what it warned of. */
 export async function restoreEntries(

@@ -25,7 +25,8 @@ export const fsMode = declareMode({
     const path = await findSource(pathToBackup)
     return {
       async *resources() {
-        yield { name: '', path, facts: { path } }
+        // What is left out is nothing extra to a comparison.
+        yield { name: '', path, facts: { path, ...(exclude.length > 0 ? { exclude } : {}) } }
       },
       source: async (_, shownAt = path) => ({
         kind: 'tree',
@@ -37,9 +38,11 @@ export const fsMode = declareMode({
       [Symbol.asyncDispose]: async () => {},
     }
   },
-  async target({ destination, overwrite, remove }) {
-    const { prepareTarget } = await import('./target.ts')
-    return prepareTarget(destination, overwrite, remove)
+  async target(destination, facts) {
+    const { comparedTree, prepareTarget } = await import('./target.ts')
+    return destination.purpose === 'verify'
+      ? comparedTree(destination.destination, facts)
+      : prepareTarget(destination)
   },
 })
 

@@ -81,7 +81,7 @@ test('what is not there, or is neither file nor directory, is refused', async ()
 })
 
 function target(destination: string, overwrite = false, remove = false) {
-  return fsMode.target({ destination, overwrite, remove }, {}, quietContext())
+  return fsMode.target({ destination, overwrite: overwrite && 'always', remove }, {}, quietContext())
 }
 
 test('a target is an empty directory or none, unless it may be overwritten', async () => {
@@ -91,11 +91,11 @@ test('a target is an empty directory or none, unless it may be overwritten', asy
     assert.deepEqual(await target(path), { kind: 'tree', path, overwrite: false, remove: false })
   }
   for (const path of [tree, link]) await assert.rejects(target(path), failure('refused', path))
-  assert.deepEqual(await target(tree, true), { kind: 'tree', path: tree, overwrite: true, remove: false })
+  assert.deepEqual(await target(tree, true), { kind: 'tree', path: tree, overwrite: 'always', remove: false })
   assert.deepEqual(await target(tree, true, true), {
     kind: 'tree',
     path: tree,
-    overwrite: true,
+    overwrite: 'always',
     remove: true,
   })
 })

@@ -1,3 +1,5 @@
+import type { Action, TreeDifference } from './engine.ts'
+
 /** What every part of a run gets from its host: the way to stop, to tell, and to know the time. */
 export interface Context {
   /** Aborted when the run must stop. Whoever waits, waits on this too. */
@@ -12,7 +14,17 @@ export interface Context {
 export type RunEvent =
   | { readonly type: 'progress'; readonly progress: Progress }
   | { readonly type: 'warning'; readonly warning: Warning }
+  | { readonly type: 'finding'; readonly finding: Finding }
   | { readonly type: 'log'; readonly level: 'debug' | 'info' | 'warn'; readonly message: string }
+
+/** What a run did, or would do, to one path; or what a comparison found of it. */
+export interface Finding {
+  readonly action: Action
+  /** As text for people, relative to the root of the tree; '' is the root itself. */
+  readonly path: string
+  /** What differs between the backup and what is, or was, there. */
+  readonly differs: readonly TreeDifference[]
+}
 
 /** Counters since the start of the run; every one only grows. */
 export interface Progress {

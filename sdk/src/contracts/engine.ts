@@ -37,11 +37,51 @@ export interface TreeTarget {
   readonly kind: 'tree'
   /** Absolute. Made, with its parents, when missing. */
   readonly path: string
-  /** Replace what is there under the same name. Without it, existing entries are left and reported. */
-  readonly overwrite: boolean
-  /** Remove what is there and the backup does not hold. */
-  readonly remove: boolean
+  /**
+   * What becomes of an entry that is there already. `false`: it is left, and reported as `unrestored`. `never`: it is left.
+   * `always`: it is replaced. `if-changed`: a file that is still the one that was backed up (by inode, times, size, mode
+   * and owner) is left and not even read from the archive; one of the same size and modification time keeps its content
+   * and gets its metadata; everything else is replaced. Directories keep what is in them.
+   */
+  readonly overwrite: false | 'never' | 'if-changed' | 'always'
+  /** Remove what is there and the backup does not hold: everywhere, or only in these directories and below. */
+  readonly remove: boolean | readonly string[]
+  /**
+   * `preview`: change nothing and tell what a restore would do. `verify`: change nothing and tell what differs; `remove` then
+   * says where to look for what the backup does not hold. Without it, restore.
+   */
+  readonly purpose?: 'preview' | 'verify'
+  /** Patterns of what the backup left out, which is nothing extra to `verify`. */
+  readonly leftOut?: readonly string[]
 }
+
+/**
+ * What a restore does to a path, or would do: `create`, `replace`, `update` (its metadata alone), `keep`, `delete`. What a
+ * comparison finds: `same`, `changed`, `missing` (the backup alone has it), `extra` (the backup does not have it).
+ */
+export type Action =
+  | 'create'
+  | 'replace'
+  | 'update'
+  | 'keep'
+  | 'delete'
+  | 'same'
+  | 'changed'
+  | 'missing'
+  | 'extra'
+
+/** What a comparison can find different. `link`: where a symbolic link points. `names`: what else is the same file. */
+export type TreeDifference =
+  | 'type'
+  | 'size'
+  | 'content'
+  | 'link'
+  | 'device'
+  | 'names'
+  | 'mode'
+  | 'owner'
+  | 'time'
+  | 'attributes'
 
 /** What the record of an entry holds besides content, and the entry itself does not. */
 export interface EntryDetails {
@@ -135,6 +175,8 @@ export interface EngineRestore<D extends OptionDeclarations = OptionDeclarations
   readonly archive: ArchiveReader
   /** Bytes of content that the manifest promised; more than that is `hostile`. */
   readonly promised: number
+  /** Tells what was, or would be, done to a path (a byte string), or what a comparison found of it. */
+  readonly tell: (action: Action, path: string, differs?: readonly TreeDifference[]) => void
   /**
    * Tells, before the first entry is read, how many bytes of each record are going to be asked for, from its start:
    * only those are fetched ahead. Without it, all of all records are. A wrong answer costs time and nothing else.

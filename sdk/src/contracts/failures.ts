@@ -22,6 +22,8 @@ export const failureTable = {
   incomplete: { exit: 3, temporary: false },
   /** The work was done, but some files changed while they were read: what is stored of each is of no one moment. */
   changed: { exit: 14, temporary: false },
+  /** The work was done, and what was compared is not equal; each difference was named. */
+  different: { exit: 16, temporary: false },
   /** What was asked for is not there: a backup, a path, a container. */
   'not-found': { exit: 4, temporary: false },
   /** Doing it would destroy something that nobody asked to destroy. */

@@ -7,7 +7,7 @@
  * a lease, so that a killed agent never leaves a server locked.
  */
 import type { Context } from './context.ts'
-import type { Source, Target } from './engine.ts'
+import type { Source, Target, TreeTarget } from './engine.ts'
 import type { OptionDeclarations, Options } from './options.ts'
 
 /** One thing that becomes one backup. */
@@ -48,8 +48,10 @@ export interface Mode<D extends OptionDeclarations = OptionDeclarations> {
 export interface RestoreDestination {
   /** What the person named: a directory, for files. */
   readonly destination: string
-  readonly overwrite: boolean
+  readonly overwrite: TreeTarget['overwrite']
   readonly remove: boolean
+  /** Change nothing: tell what a restore would do, or what differs. */
+  readonly purpose?: TreeTarget['purpose'] | undefined
 }
 
 /** Declares a mode with the types of its options kept. */

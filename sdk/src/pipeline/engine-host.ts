@@ -6,12 +6,14 @@ import { asFailure, Failure, fromRecord, throwIfAborted } from '../contracts/fai
 import type { Page } from '../repository/entries.ts'
 import type { Manifest } from '../repository/manifest.ts'
 import type {
+  ActionCounts,
   EngineStart,
   EngineTask,
   FromEngine,
   Lot,
   SentBlock,
   ToEngine,
+  Told,
   TreeSize,
 } from './engine-messages.ts'
 
@@ -39,6 +41,7 @@ export interface EngineHandlers {
   readonly taken?: (blocks: number, send: (block: SentBlock) => void) => Promise<void>
   /** Takes entries for an `EntryTarget`; `leave` says that no more content of the entry of a number is wanted. */
   readonly lot?: (lot: Lot, leave: (entry: number) => void) => Promise<void>
+  readonly told?: (counts: ActionCounts, told: readonly Told[]) => void
   readonly warning: (warning: Warning) => void
   readonly count: (entries: number, bytes: number) => void
 }
@@ -119,6 +122,8 @@ export class EngineThread implements AsyncDisposable {
           return serve(handlers.taken?.(message.blocks, send))
         case 'lot':
           return serve(handlers.lot?.(message.lot, leave).then(() => send({ type: 'lot taken' })))
+        case 'told':
+          return handlers.told?.(message.counts, message.told)
         case 'warning':
           return handlers.warning(message.warning)
         case 'count':

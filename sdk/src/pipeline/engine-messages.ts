@@ -1,6 +1,6 @@
 /** What the thread of an engine and its host tell each other. */
 import type { Warning } from '../contracts/context.ts'
-import type { EntryDetails, TreeSource, TreeTarget } from '../contracts/engine.ts'
+import type { Action, EntryDetails, TreeDifference, TreeSource, TreeTarget } from '../contracts/engine.ts'
 import type { Entry } from '../contracts/entry.ts'
 import type { FailureRecord } from '../contracts/failures.ts'
 import type { Page } from '../repository/entries.ts'
@@ -25,6 +25,8 @@ export interface EngineTask {
         readonly verb: 'restore'
         readonly target: TreeTarget | { readonly kind: 'entries'; readonly content: boolean }
         readonly promised: number
+        /** Whether every path is told of, or only how many there are of each action. */
+        readonly listing: boolean
       }
   /** Bytes of a block, and blocks that the archive may have under way. */
   readonly blockSize: number
@@ -52,11 +54,18 @@ export type FromEngine =
   | { readonly type: 'taken'; readonly blocks: number }
   /** Entries that an `EntryTarget` got, with their content. */
   | { readonly type: 'lot'; readonly lot: Lot }
+  /** How often each action was told since the last time, and of which paths. */
+  | { readonly type: 'told'; readonly counts: ActionCounts; readonly told: readonly Told[] }
   | { readonly type: 'warning'; readonly warning: Warning }
   | { readonly type: 'count'; readonly entries: number; readonly bytes: number }
   /** A backup also says how large the tree is. */
   | { readonly type: 'done'; readonly tree: TreeSize }
   | { readonly type: 'failure'; readonly failure: FailureRecord }
+
+export type ActionCounts = Partial<Record<Action, number>>
+
+/** What an engine told of a path, which is a byte string. */
+export type Told = readonly [action: Action, path: string, differs: readonly TreeDifference[]]
 
 export type ToEngine =
   /** The first message. */

@@ -1,13 +1,21 @@
 /** The thread on which an engine runs. */
 import { parentPort, workerData } from 'node:worker_threads'
 import type { Warning } from '../contracts/context.ts'
-import type { Engine } from '../contracts/engine.ts'
+import type { Action, Engine, TreeDifference } from '../contracts/engine.ts'
 import type { Entry } from '../contracts/entry.ts'
 import { Failure, toRecord } from '../contracts/failures.ts'
 import { type Plugin, providers } from '../contracts/plugin.ts'
 import { PageWriter } from '../repository/entries.ts'
 import { ThreadEntryTarget } from './engine-entries.ts'
-import type { EngineStart, EngineTask, FromEngine, ToEngine, TreeSize } from './engine-messages.ts'
+import type {
+  ActionCounts,
+  EngineStart,
+  EngineTask,
+  FromEngine,
+  ToEngine,
+  Told,
+  TreeSize,
+} from './engine-messages.ts'
 import { ThreadArchiveReader, ThreadArchiveWriter, ThreadEntryReader } from './engine-streams.ts'
 
 const port = parentPort
@@ -28,9 +36,24 @@ function count(moreEntries: number, moreBytes: number): void {
   if (entries >= countLot.entries || bytes >= countLot.bytes) sendCount()
 }
 function sendCount(): void {
+  if (Object.keys(counts).length > 0) {
+    post({ type: 'told', counts, told })
+    counts = {}
+    told = []
+  }
   post({ type: 'count', entries, bytes })
   entries = 0
   bytes = 0
+}
+
+let counts: ActionCounts = {}
+let told: Told[] = []
+/** What is told goes out with the counts, or when there is much of it. */
+function tell(action: Action, path: string, differs: readonly TreeDifference[], listing: boolean): void {
+  counts[action] = (counts[action] ?? 0) + 1
+  // That nothing differs is no news.
+  if (listing && action !== 'same') told.push([action, path, differs])
+  if (told.length >= countLot.entries) sendCount()
 }
 
 async function load(): Promise<Engine> {
@@ -80,10 +103,12 @@ async function run({ job, options, blockSize, blocks }: EngineTask): Promise<Tre
     count,
   }
   if (job.verb === 'restore') {
-    const { promised } = job
+    const { promised, listing } = job
     const target = job.target.kind === 'tree' ? job.target : entryTarget
+    const telling = (action: Action, path: string, differs: readonly TreeDifference[] = []) =>
+      tell(action, path, differs, listing)
     const expect = (needed: (entry: Entry) => number) => reader.expect(needed)
-    await engine.restore({ ...common, target, promised, entries: reader, archive, expect })
+    await engine.restore({ ...common, target, promised, entries: reader, archive, expect, tell: telling })
     entryTarget.finish()
     return { entries: 0, bytes: 0 }
   }

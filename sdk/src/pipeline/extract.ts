@@ -76,7 +76,12 @@ export async function* extract(request: ExtractRequest, context: Context): Async
     .run(
       {
         options: manifest.engine.options,
-        job: { verb: 'restore', target: { kind: 'entries', content }, promised: manifest.tree.bytes },
+        job: {
+          verb: 'restore',
+          target: { kind: 'entries', content },
+          promised: manifest.tree.bytes,
+          listing: false,
+        },
         blockSize,
         blocks: 1,
       },

@@ -109,7 +109,7 @@ export class World {
         {
           repository,
           engines: [plainEngine],
-          target: () => ({ kind: 'tree', path: target, overwrite: true, remove: false }),
+          target: () => ({ kind: 'tree', path: target, overwrite: 'always', remove: false }),
           host: 'h',
           name: 'n',
         },

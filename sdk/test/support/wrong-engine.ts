@@ -305,7 +305,7 @@ export const faults: readonly Fault[] = [
   {
     wrong: 'overwrites unasked',
     caughtBy: 'leaves what is there, and says so, unless it may overwrite',
-    verbs: targeting({ overwrite: true }),
+    verbs: targeting({ overwrite: 'always' }),
   },
   {
     wrong: 'leaves what is there in silence',
