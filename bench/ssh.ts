@@ -47,14 +47,15 @@ const ways: Record<string, { readonly ours: () => Promise<void>; readonly theirs
     theirs: () => sftp(`put -f ${local} theirs`),
   },
   read: {
+    // Neither writes to a disk of this side.
     async ours() {
-      const file = fs.openSync(path.join(server.directory, 'ours'), 'w')
-      for await (const chunk of storage.get('blob', undefined, signal)) fs.writeSync(file, chunk)
-      fs.closeSync(file)
+      for await (const chunk of storage.get('blob', undefined, signal)) received += chunk.length
     },
-    theirs: () => sftp(`get theirs ${path.join(server.directory, 'got')}`),
+    theirs: () => sftp('get theirs /dev/null'),
   },
 }
+
+let received = 0
 
 /** Seconds. */
 async function time(work: () => Promise<void> | void): Promise<number> {
@@ -80,3 +81,4 @@ for (const [way, { ours, theirs }] of Object.entries(ways)) {
   console.log(`  ours ${taken.ours.map(speed).join(', ')}; sftp ${taken.theirs.map(speed).join(', ')}`)
 }
 await storage.close?.()
+if (received !== rounds * mib * 2 ** 20) throw new Error(`received ${received} bytes`)
