@@ -27,7 +27,7 @@ export async function openStorage(
     passwordFile: options.sshPasswordFile,
     agent: process.env['SSH_AUTH_SOCK'],
   })
-  const account = { host, port, username, timeout: sshTimeout * 1000 }
+  const account = { host, port, username, timeout: sshTimeout }
   const policy = { host, port, file: sshKnownHosts, trustNew: sshTrustNewHost }
   // Each connection reads the known hosts anew: the first may have written one down.
   const server = new Server(async (stop) => connect(account, await hostKeyCheck(policy), ways, stop))

@@ -37,11 +37,10 @@ export const sshOptions = declareOptions({
     help: 'Trust a machine that is not known yet, and write its key down',
   },
   sshTimeout: {
-    type: 'integer',
-    default: 30,
-    min: 1,
-    max: 86_400,
-    value: 'SECONDS',
+    type: 'duration',
+    default: 30_000,
+    min: 1000,
+    max: 86_400_000,
     help: 'How long the machine may stay silent',
   },
 })

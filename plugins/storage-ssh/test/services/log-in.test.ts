@@ -129,7 +129,7 @@ describe('what is wrong is said', () => {
     await once(silent, 'listening')
     const { port } = silent.address() as AddressInfo
     const start = Date.now()
-    await fails({ ...values, sshPort: port, sshTimeout: 1 }, 'unavailable', /does not answer/)
+    await fails({ ...values, sshPort: port, sshTimeout: '1s' }, 'unavailable', /does not answer/)
     assert.ok(Date.now() - start < 5000)
     silent.close()
   })

@@ -74,7 +74,7 @@ test('killed in the middle of a get and of a listing: unavailable, never a short
 })
 
 test('silent: unavailable within the time-out, and an abort does not wait for it', async () => {
-  const storage = await open({ ...keeper(server, 'silent'), sshTimeout: 2 })
+  const storage = await open({ ...keeper(server, 'silent'), sshTimeout: '2s' })
   await storage.put('blob', [Buffer.alloc(10)], signal)
   server.freeze()
   try {

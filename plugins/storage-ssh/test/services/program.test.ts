@@ -113,7 +113,7 @@ test('a failure is one sentence, its own exit status, and nothing to read twice'
   const unknown = await freezer(...strange)
   assert.equal(unknown.status, 16)
   assert.match(unknown.stderr, /host key of \[127\.0\.0\.1\]:\d+ is not known/)
-  const nowhere = await freezer(...words.toSpliced(words.indexOf('--ssh-port') + 1, 1, '1'))
+  const nowhere = await freezer(...words.toSpliced(words.indexOf('--ssh-port') + 1, 1, '1'), '--retries', '0')
   assert.equal(nowhere.status, 9)
   assert.equal((await freezer('list', ...storage('no/such/container'))).status, 4)
 })
