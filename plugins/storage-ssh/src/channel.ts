@@ -36,11 +36,22 @@ export class Channel implements Disposable {
 
   /**
    * The answer to one request.
+   * @param abandoned gets the answer when it comes after `signal` was aborted
    * @throws Error of ssh2 with a numeric `code`, a status of the server; Failure `unavailable` when none will come
    */
-  async request<T>(start: (sftp: SFTPWrapper, done: Done<T>) => void, signal: AbortSignal): Promise<T> {
+  async request<T>(
+    start: (sftp: SFTPWrapper, done: Done<T>) => void,
+    signal: AbortSignal,
+    abandoned?: (value: T) => unknown,
+  ): Promise<T> {
     throwIfAborted(signal)
-    return abortable(this.#ask(start), signal)
+    const answer = this.#ask(start)
+    try {
+      return await abortable(answer, signal)
+    } catch (error) {
+      if (abandoned !== undefined) answer.then(abandoned, () => {})
+      throw error
+    }
   }
 
   #ask<T>(start: (sftp: SFTPWrapper, done: Done<T>) => void): Promise<T> {

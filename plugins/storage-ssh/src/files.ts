@@ -151,19 +151,28 @@ export class Handle {
 }
 
 /** Opens a file: `r` to read, `wx` to write one that is not there yet. */
-export async function openFile(
+export function openFile(
   channel: Channel,
   path: string,
   flags: 'r' | 'wx',
   mode: number,
   signal: AbortSignal,
 ): Promise<Handle> {
-  const opening = channel.request<Buffer>((sftp, done) => sftp.open(path, flags, { mode }, done), signal)
-  return new Handle(channel, await opening)
+  return openHandle(channel, (sftp, done) => sftp.open(path, flags, { mode }, done), signal)
 }
 
-export async function openDirectory(channel: Channel, path: string, signal: AbortSignal): Promise<Handle> {
-  return new Handle(channel, await channel.request<Buffer>((sftp, done) => sftp.opendir(path, done), signal))
+export function openDirectory(channel: Channel, path: string, signal: AbortSignal): Promise<Handle> {
+  return openHandle(channel, (sftp, done) => sftp.opendir(path, done), signal)
+}
+
+/** What is open by the time that nobody waits for it any more is closed. */
+async function openHandle(
+  channel: Channel,
+  start: (sftp: SFTPWrapper, done: (error: Error | null | undefined, handle: Buffer) => void) => void,
+  signal: AbortSignal,
+): Promise<Handle> {
+  const close = (handle: Buffer) => new Handle(channel, handle).close()
+  return new Handle(channel, await channel.request(start, signal, close))
 }
 
 /** Renames a file onto another or none, all or nothing. @throws Error `unsupported` where the server cannot do this */

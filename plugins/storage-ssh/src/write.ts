@@ -103,10 +103,10 @@ export function writer({ server, path: container, host }: Container): Pick<Stora
       const temporary = posix.join(temporaries, randomUUID())
       using channel = await server.channel(signal)
       try {
-        const file = await within(channel, temporaries, signal, () =>
-          openFile(channel, temporary, 'wx', fileMode, signal),
-        )
         try {
+          const file = await within(channel, temporaries, signal, () =>
+            openFile(channel, temporary, 'wx', fileMode, signal),
+          )
           try {
             await writeAll(file, chunks, signal)
             await syncFile(file, signal)
