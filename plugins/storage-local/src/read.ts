@@ -1,8 +1,8 @@
 import { constants, type Dirent } from 'node:fs'
 import { type FileHandle, lstat, open, opendir } from 'node:fs/promises'
 import { join } from 'node:path'
+import { blobPath, isOurs, isPrefix, keyIn, type Place, placeIn, placeOf } from '@freezer/paths'
 import { Failure, fromSystem, isKey, type Range, type StoredBlob, throwIfAborted } from '@freezer/sdk'
-import { blobPath, isOurs, isPrefix, keyIn, type Place, placeIn, placeOf } from './paths.ts'
 
 /** Bytes read at once. */
 const chunkSize = 512 * 1024

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import { type FileHandle, mkdir, open, opendir, rename, rmdir, stat, unlink } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { blobPath, temporaryDirectory } from '@freezer/paths'
 import { Failure, fromSystem, type Storage, throwIfAborted } from '@freezer/sdk'
-import { blobPath, temporaryDirectory } from './paths.ts'
 
 /** Bytes handed to the system at once: what an abort waits for. */
 const batchBytes = 8 * 1024 * 1024

@@ -38,6 +38,8 @@ export const failureTable = {
   unavailable: { exit: 9, temporary: true },
   /** A storage or the machine refuses access. */
   denied: { exit: 10, temporary: false },
+  /** A server cannot show that it is the one that is meant: its key or certificate is unknown, or has changed. */
+  untrusted: { exit: 17, temporary: false },
   /** No room left on a storage or in the target. */
   'no-space': { exit: 11, temporary: false },
   /** A plugin is missing, broken, or does not fit this host. */

@@ -3,7 +3,7 @@
  * a longer part of a key is laid out as directories of 200 characters each. `~`, which no key holds, marks where
  * such a part was cut: `xxx…~/~xxx…`. Names that begin with a dot are not blobs.
  */
-import { join } from 'node:path'
+import { posix } from 'node:path'
 import { Failure, isKey } from '@freezer/sdk'
 
 /** Whether a key may start with `prefix`. */
@@ -26,7 +26,7 @@ function split(key: string): string {
 /** @throws Failure `internal` for a key that the storage contract does not permit: it might lead out of the container */
 export function blobPath(container: string, key: string): string {
   if (!isKey(key)) throw new Failure('internal', `"${key}" is not a key.`)
-  return join(container, split(key))
+  return posix.join(container, split(key))
 }
 
 /** A directory of the container, as its path in it and the beginning that all keys in it share. */

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { isKey } from '@freezer/sdk'
 import * as fc from 'fast-check'
-import { blobPath, isOurs, isPrefix, keyIn, type Place, placeIn, placeOf } from '../src/paths.ts'
+import { blobPath, isOurs, isPrefix, keyIn, type Place, placeIn, placeOf } from '../src/index.ts'
 
 const root: Place = { path: '', prefix: '' }
 
