@@ -19,12 +19,12 @@ export function words(argv: readonly string[]): readonly string[] {
 export function glance(argv: readonly string[], declarations: OptionDeclarations): Record<string, unknown> {
   const found: Record<string, unknown> = {}
   const before = words(argv)
-  for (const [name, { type }] of Object.entries(declarations)) {
+  for (const [name, { type, alone }] of Object.entries(declarations)) {
     if (type === 'boolean') continue
     const flag = `--${spell(name, '-')}`
     const given = before.flatMap((word, at) => {
       if (word.startsWith(`${flag}=`)) return [word.slice(flag.length + 1)]
-      return word === flag ? (before[at + 1] ?? []) : []
+      return word === flag ? (alone ?? before[at + 1] ?? []) : []
     })
     if (given.length > 0) found[name] = type === 'list' ? given : given.at(-1)
   }
@@ -47,7 +47,7 @@ export async function parseArguments(
   const stray = words(argv).find((word) => (/^--([^=]*)/.exec(word)?.[1] ?? '') in Object.prototype)
   if (stray !== undefined) throw await unknownFlag(stray, groups, elsewhere)
   const input = { flags: parserFlags(groups), args: argumentInput(positional), strict: true }
-  const { flags, args } = await parse([...argv], input).catch(async (error) => {
+  const { flags, args } = await parse(spelledOut(argv, groups), input).catch(async (error) => {
     throw await usageFailure(error, groups, elsewhere)
   })
 
@@ -68,6 +68,21 @@ export async function parseArguments(
     commandLine[option] = value
   }
   return commandLine
+}
+
+/** `argv` with the value of each flag that may stand alone, and does. */
+function spelledOut(argv: readonly string[], groups: readonly OptionGroup[]): string[] {
+  const values = new Map<string, string>()
+  for (const { declarations } of groups) {
+    for (const [name, { alone }] of Object.entries(declarations)) {
+      if (alone !== undefined) values.set(`--${spell(name, '-')}`, alone)
+    }
+  }
+  const end = words(argv).length
+  return argv.map((word, at) => {
+    const value = at < end ? values.get(word) : undefined
+    return value === undefined ? word : `${word}=${value}`
+  })
 }
 
 /** What oclif's parser threw, as a failure with a hint. */

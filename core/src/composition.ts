@@ -11,8 +11,9 @@ import type { DependencyContainer, FactoryFunction, InjectionToken } from 'tsyri
 import { instancePerContainerCachingFactory, container as root } from 'tsyringe'
 import { openDiscarding } from './dry-run.ts'
 import type { Invocation } from './invocation.ts'
-import type { ContainerOptions } from './options.ts'
+import { type ContainerOptions, containerOptions } from './options.ts'
 import { readPassphrase } from './passphrase.ts'
+import { secondOf } from './second.ts'
 
 /** How the container of backups is opened. */
 export interface Access {
@@ -20,6 +21,8 @@ export interface Access {
   readonly create: boolean
   /** Keep everything in it as it is, whatever is written. */
   readonly dryRun?: boolean
+  /** The second container of the command, whose options begin with this. */
+  readonly prefix?: string
 }
 
 export interface Run extends AsyncDisposable {
@@ -91,7 +94,9 @@ export function runOpener(invocation: AnyInvocation, context: Context): OpenRun 
   return (access) => {
     const run: DependencyContainer = root.createChildContainer()
     const closing = new AsyncDisposableStack()
-    run.registerInstance(tokens.invocation, invocation)
+    const { prefix } = access
+    const of = prefix === undefined ? invocation : secondOf(invocation, prefix, containerOptions)
+    run.registerInstance(tokens.invocation, of)
     run.registerInstance(tokens.context, context)
     run.registerInstance(tokens.access, access)
     run.registerInstance(tokens.closing, closing)

@@ -44,7 +44,8 @@ export function parserFlags(groups: readonly OptionGroup[]): FlagInput {
 export function helpFlags(groups: readonly OptionGroup[]): FlagInput {
   const flags: FlagInput = {}
   for (const { name, declaration, title } of flagged(groups)) {
-    const [summary = ''] = declaration.help.split('\n')
+    const [help = ''] = declaration.help.split('\n')
+    const summary = declaration.alone === undefined ? help : `${help} (alone: ${declaration.alone})`
     const shown = {
       summary,
       helpGroup: title,

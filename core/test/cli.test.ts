@@ -35,6 +35,10 @@ suite('help', () => {
     restore:
       'container backup-name storage encrypt-pass-file hostname restore-from-date [no-]overwrite [no-]delete workers',
     list: 'container backup-name hostname storage encrypt-pass-file',
+    check: 'container backup-name hostname storage encrypt-pass-file read-data resume workers',
+    copy:
+      'container backup-name storage encrypt-pass-file to-container to-storage to-encrypt-pass-file to-compression to-encryption ' +
+      'to-zstd-level to-max-segment-size backups [no-]verify [no-]dry-run queue-size workers',
     info: 'container storage encrypt-pass-file',
     status: 'container backup-name hostname max-age storage encrypt-pass-file metrics-file notify',
     ls: 'container storage encrypt-pass-file backup-name hostname [no-]recursive [no-]long',

@@ -1,5 +1,7 @@
 import Backup from './backup.ts'
 import Cat from './cat.ts'
+import Check from './check.ts'
+import Copy from './copy.ts'
 import Diff from './diff.ts'
 import Dump from './dump.ts'
 import Find from './find.ts'
@@ -21,4 +23,6 @@ export const commands = {
   diff: Diff,
   cat: Cat,
   dump: Dump,
+  check: Check,
+  copy: Copy,
 }

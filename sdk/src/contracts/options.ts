@@ -16,6 +16,11 @@ interface Declared {
   readonly value?: string
   /** The value never reaches a log, an argument list, a manifest or a message. */
   readonly secret?: boolean
+  /**
+   * What the flag means when it stands alone: `--overwrite` is `--overwrite=always`. A value then needs its `=`. In an ini file
+   * and in the environment, `true` means the same, and `false` that the option is not given.
+   */
+  readonly alone?: string
   readonly required?: boolean
 }
 
@@ -122,6 +127,12 @@ export function spellDuration(milliseconds: number): string {
   return `${milliseconds / spans[unit]}${unit}`
 }
 
+/** The value of an option whose flag may stand alone, where another source says it in words. */
+function spelledOut({ alone }: OptionDeclaration, raw: unknown): unknown {
+  if (alone === undefined || typeof raw !== 'string') return raw
+  return /^(true|yes|on)$/i.test(raw) ? alone : /^(false|no|off)$/i.test(raw) ? undefined : raw
+}
+
 function convert(declaration: OptionDeclaration, raw: unknown): OptionValue {
   const shown = declaration.secret === true ? 'The value' : `"${String(raw)}"`
   switch (declaration.type) {
@@ -192,7 +203,7 @@ export function checkOptions<const D extends OptionDeclarations>(
     if (!Object.hasOwn(declarations, name)) throw new Failure('usage', `There is no option ${origin(name)}.`)
   }
   for (const [name, declaration] of Object.entries(declarations)) {
-    const raw = values[name]
+    const raw = spelledOut(declaration, values[name])
     // An empty text for something required is a variable that was not set, not the current directory.
     if (raw === undefined || (raw === '' && declaration.required === true)) {
       if (declaration.required === true) throw new Failure('usage', `${origin(name)} is required.`)

@@ -24,6 +24,18 @@ export function segmentKey(id: string, stream: StreamName, segment: number): str
   return `${segmentsPrefix}${id}/${stream}.${String(segment).padStart(8, '0')}`
 }
 
+const segmentPattern = /^segments\/([0-9a-f]{32})\/(data|index)\.(\d{8,15})$/
+
+/** Undefined for a key that is no segment's. */
+export function parseSegment(
+  key: string,
+): { readonly id: string; readonly stream: StreamName; readonly number: number } | undefined {
+  const match = segmentPattern.exec(key)
+  if (match === null) return undefined
+  const [, id = '', stream, number] = match
+  return { id, stream: stream === 'data' ? 'data' : 'index', number: Number(number) }
+}
+
 /** What the key of a manifest says without reading it. */
 export interface BackupName {
   readonly key: string

@@ -74,6 +74,15 @@ export class Repository {
     return decodeManifest(bytes, name, this.keys)
   }
 
+  /** @throws Failure `plugin` for a codec that is not installed */
+  codec(name: string): Codec {
+    const codec = this.#codecs.find((c) => c.name === name)
+    if (codec !== undefined) return codec
+    throw new Failure('plugin', `This backup needs the codec "${name}", which is not installed.`, {
+      remedy: 'Install the plugin that provides it.',
+    })
+  }
+
   /** The repository key that sealed a manifest. */
   keyOf(manifest: Pick<Manifest, 'key'>): RepositoryKey | undefined {
     return this.keys.find((key) => key.fingerprint === manifest.key)
@@ -86,12 +95,7 @@ export class Repository {
   coderSetup(id: string, codecs: readonly CodecUse[], key: RepositoryKey | undefined): CoderSetup {
     return {
       codecs: codecs.map(({ name, options }) => {
-        const codec = this.#codecs.find((c) => c.name === name)
-        if (codec === undefined) {
-          throw new Failure('plugin', `This backup needs the codec "${name}", which is not installed.`, {
-            remedy: 'Install the plugin that provides it.',
-          })
-        }
+        const codec = this.codec(name)
         const secret =
           codec.kind === 'encrypt' && key !== undefined && this.#passphrase !== undefined
             ? { key: key.blockKey(id), passphrase: this.#passphrase }
