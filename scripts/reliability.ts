@@ -53,6 +53,16 @@ const promises: readonly Promised[] = [
     proofs: ['damage, encrypted', 'damage, plain'],
   },
   {
+    promise: 'A check names exactly the backups and files that a restore would fail on',
+    tests: ['test/check.test.ts', 'sdk/test/check.test.ts'],
+    proofs: ['check beside restores, encrypted', 'check beside restores, plain'],
+  },
+  {
+    promise:
+      'A copy restores to what its original restores to, under another key and with other codecs; killed, it leaves only garbage',
+    tests: ['test/copy.test.ts'],
+  },
+  {
     promise: 'A forged archive or index changes nothing outside the target and removes nothing inside it',
     tests: ['plugins/engine-tar/test/hostile.test.ts', 'lib/filesystem/test/target.test.ts'],
   },

@@ -8,14 +8,18 @@ export interface Argument {
   /** The option that it sets. */
   readonly option: string
   readonly help: string
+  /** All arguments from here on, for an option that is a list; only the last can be one. */
+  readonly multiple?: boolean
 }
 
 /** Arguments, in their order, for oclif's parser and help. Nothing is ever read from stdin in their place. */
 export function argumentInput(positional: readonly Argument[] = []): ArgInput {
   return Object.fromEntries(
-    positional.map(({ label, help }) => [
+    positional.map(({ label, help, multiple = false }) => [
       label.toLowerCase(),
-      string({ description: help, ignoreStdin: true }),
+      multiple
+        ? string({ description: help, ignoreStdin: true, multiple })
+        : string({ description: help, ignoreStdin: true }),
     ]),
   )
 }

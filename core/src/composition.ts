@@ -11,8 +11,9 @@ import type { DependencyContainer, FactoryFunction, InjectionToken } from 'tsyri
 import { instancePerContainerCachingFactory, container as root } from 'tsyringe'
 import { openDiscarding } from './dry-run.ts'
 import type { Invocation } from './invocation.ts'
-import type { ContainerOptions } from './options.ts'
+import { type ContainerOptions, containerOptions } from './options.ts'
 import { readPassphrase } from './passphrase.ts'
+import { secondOf } from './second.ts'
 import { readKeyFile, readRecipientFile } from './secret-files.ts'
 
 /** How the container of backups is opened. */
@@ -23,6 +24,8 @@ export interface Access {
   readonly dryRun?: boolean
   /** A recipient file: open it for writing alone, with that. */
   readonly recipient?: string | undefined
+  /** The second container of the command, whose options begin with this. */
+  readonly prefix?: string
 }
 
 type Secrets = Pick<RepositoryAccess, 'passphrase' | 'keyFile' | 'recipient'>
@@ -101,7 +104,9 @@ export function runOpener(invocation: AnyInvocation, context: Context): OpenRun 
   return (access) => {
     const run: DependencyContainer = root.createChildContainer()
     const closing = new AsyncDisposableStack()
-    run.registerInstance(tokens.invocation, invocation)
+    const { prefix } = access
+    const of = prefix === undefined ? invocation : secondOf(invocation, prefix, containerOptions)
+    run.registerInstance(tokens.invocation, of)
     run.registerInstance(tokens.context, context)
     run.registerInstance(tokens.access, access)
     run.registerInstance(tokens.closing, closing)

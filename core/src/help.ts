@@ -11,14 +11,19 @@ export default class FreezerHelp extends Help {
   override async showCommandHelp(command: Command.Loadable): Promise<void> {
     const loaded = await command.load()
     if (!('spec' in loaded)) return super.showCommandHelp(command)
-    const [{ discover }, { helpFlags }, { providerGroups, watchOptionsOf }, { commonOptions }, { visible }] =
-      await Promise.all([
-        import('./discovery.ts'),
-        import('./flags.ts'),
-        import('./invocation.ts'),
-        import('./options.ts'),
-        import('./output/text.ts'),
-      ])
+    const [
+      { discover },
+      { helpFlags },
+      { providerGroups, secondGroups, watchOptionsOf },
+      { commonOptions },
+      { visible },
+    ] = await Promise.all([
+      import('./discovery.ts'),
+      import('./flags.ts'),
+      import('./invocation.ts'),
+      import('./options.ts'),
+      import('./output/text.ts'),
+    ])
     const { spec } = loaded as unknown as CommandClass
     const registry = discover(this.config)
     const watch = watchOptionsOf(spec)
@@ -28,6 +33,7 @@ export default class FreezerHelp extends Help {
       { title: '', declarations: { ...spec.options, ...selectors } },
       { title: 'general', declarations: commonOptions },
       ...(await providerGroups(registry, kinds)),
+      ...(spec.second === undefined ? [] : await secondGroups(registry, spec.second)),
     ]
     command.flags = helpFlags(groups) as typeof command.flags
     await super.showCommandHelp(command)
@@ -64,9 +70,11 @@ async function withNames(selectors: OptionDeclarations, registry: Registry): Pro
     compression: codecs.filter(({ kind }) => kind === 'compress').map(({ name }) => name),
     encryption: codecs.filter(({ kind }) => kind === 'encrypt').map(({ name }) => name),
   }
+  const namesOf = (option: string) =>
+    installed[option] ?? installed[option.replace(/^to(?=[A-Z])/, '').toLowerCase()]
   return Object.fromEntries(
     Object.entries(selectors).map(([name, declaration]) => {
-      const names = installed[name]
+      const names = namesOf(name)
       const help = names === undefined ? declaration.help : `${declaration.help}: ${names.join(', ')}`
       return [name, { ...declaration, help }]
     }),

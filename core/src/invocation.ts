@@ -11,11 +11,14 @@ import type { OptionGroup } from './flags.ts'
 import { readIni } from './ini.ts'
 import type { WatchOptions } from './options.ts'
 import { commonOptions, containerContradictions, watchOptions } from './options.ts'
+import { prefixedOptions, type Second, secondsOf, withoutPrefix } from './second.ts'
 
 /** A provider that a run uses. */
 export interface Choice {
   readonly kind: ProviderKind
   readonly name: string
+  /** What its options begin with, where it is the second of its kind. */
+  readonly prefix?: string
 }
 
 /** What a command takes. */
@@ -27,6 +30,7 @@ export interface CommandSpec<S extends OptionDeclarations, D extends OptionDecla
   readonly providers: (selected: Options<S>) => readonly Choice[]
   /** Kinds of providers whose options its help shows. */
   readonly kinds: readonly ProviderKind[]
+  readonly second?: Second
   readonly contradictions?: readonly Contradiction[]
   /** In their order; those that may be left out come last. */
   readonly positional?: readonly Argument[]
@@ -57,6 +61,7 @@ export interface Invocation<S extends OptionDeclarations, D extends OptionDeclar
   provider<K extends ProviderKind>(
     kind: K,
     name: string,
+    prefix?: string,
   ): { provider: ProviderOf[K]; options: Options<OptionDeclarations> }
 }
 
@@ -86,21 +91,28 @@ export async function readInvocation<S extends OptionDeclarations, D extends Opt
   const ini = config === undefined ? undefined : readIni(config)
   const selected = values(spec.selectors, settings(spec.selectors, { ...early, ini }))
   const { notify = [] }: WatchOptions = values(watch, settings(watch, { ...early, ini }))
-  const notifiers = [...new Set(notify)].map((name) => ({ kind: 'notifier', name }) as const)
+  const notifiers = [...new Set(notify)].map((name): Choice => ({ kind: 'notifier', name }))
   const chosen = await Promise.all(
-    [...spec.providers(selected), ...notifiers].map(async ({ kind, name }) => {
+    [...spec.providers(selected), ...notifiers].map(async ({ kind, name, prefix }) => {
       const provider = await registry.get(kind, name)
-      return { kind, name, provider, title: `${kind} ${name}`, declarations: provider.options }
+      const declarations: OptionDeclarations =
+        prefix === undefined ? provider.options : prefixedOptions(prefix, provider.options)
+      return { kind, name, prefix, provider, title: `${kind} ${name}`, declarations }
     }),
   )
   const groups: OptionGroup[] = [{ title: '', declarations: own }, ...chosen]
-  const elsewhere = async () => [
-    ...(await commands()).map((other) => ({
-      title: '',
-      declarations: { ...other.selectors, ...watchOptionsOf(other), ...other.options },
-    })),
-    ...(await providerGroups(registry)),
-  ]
+  const elsewhere = async () => {
+    const specs = await commands()
+    const seconds = secondsOf(specs).map((second) => secondGroups(registry, second))
+    return [
+      ...specs.map((other) => ({
+        title: '',
+        declarations: { ...other.selectors, ...watchOptionsOf(other), ...other.options },
+      })),
+      ...(await providerGroups(registry)),
+      ...(await Promise.all(seconds)).flat(),
+    ]
+  }
 
   const commandLine = await parseArguments(argv, spec.positional, groups, elsewhere)
   const sources = { commandLine, ini, environment }
@@ -114,17 +126,22 @@ export async function readInvocation<S extends OptionDeclarations, D extends Opt
   const missing = (name: string) =>
     spec.positional?.find(({ option }) => option === name)?.label ?? `--${spell(name, '-')}`
   const options = values(own, given, missing)
-  const configured = chosen.map((choice) => ({
-    ...choice,
-    options: values(choice.declarations, settings(choice.declarations, sources), (name) =>
-      choice.declarations[name]?.secret === true ? secretPlaces(name) : missing(name),
-    ),
-  }))
+  const configured = chosen.map((choice) => {
+    const { declarations, prefix, provider } = choice
+    const checked = values(declarations, settings(declarations, sources), (name) =>
+      declarations[name]?.secret === true ? secretPlaces(name) : missing(name),
+    )
+    return {
+      ...choice,
+      options: prefix === undefined ? checked : withoutPrefix(prefix, provider.options, checked),
+    }
+  })
   return {
     options: options as Invocation<S, D>['options'],
     registry,
     // What is found is of the kind that was asked for.
-    provider: (kind, name) => configured.find((one) => one.kind === kind && one.name === name) as never,
+    provider: (kind, name, prefix) =>
+      configured.find((one) => one.kind === kind && one.name === name && one.prefix === prefix) as never,
   }
 }
 
@@ -148,4 +165,12 @@ export async function providerGroups(
     ),
   )
   return groups.flat()
+}
+
+/** The same of a second provider of a kind, as its options are called then. */
+export async function secondGroups(registry: Registry, { prefix, kinds }: Second): Promise<OptionGroup[]> {
+  return (await providerGroups(registry, kinds)).map(({ title, declarations }) => ({
+    title: `${prefix} ${title}`,
+    declarations: prefixedOptions(prefix, declarations),
+  }))
 }

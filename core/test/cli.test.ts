@@ -41,6 +41,10 @@ suite('help', () => {
     verify:
       'container verify-path backup-name storage encrypt-pass-file backup hostname path include exclude workers',
     list: 'container backup-name hostname storage encrypt-pass-file',
+    check: 'container backup-name hostname storage encrypt-pass-file read-data resume workers',
+    copy:
+      'container backup-name storage encrypt-pass-file to-container to-storage to-encrypt-pass-file to-compression to-encryption ' +
+      'to-zstd-level to-max-segment-size backups [no-]verify [no-]dry-run queue-size workers',
     info: 'container storage encrypt-pass-file',
     prune:
       'container backup-name hostname keep-last keep-hourly keep-daily keep-weekly keep-monthly keep-yearly keep-within ' +

@@ -2,8 +2,10 @@
  * What one does with a container. Each verb is loaded when it is first called, because plugins import this package
  * too, on every thread, and have no use for all that is behind the verbs.
  */
+import type { CheckReport, CheckRequest } from './check/check.ts'
 import type { Context } from './contracts/context.ts'
 import type { Entry } from './contracts/entry.ts'
+import type { CopyRequest, CopyResult } from './copy/copy.ts'
 import type { BackupRequest, BackupResult } from './pipeline/backup.ts'
 import type { Difference, DiffRequest } from './pipeline/diff-backups.ts'
 import type { ExtractedEntry, ExtractRequest } from './pipeline/extract.ts'
@@ -258,4 +260,20 @@ export async function readRecipient(
 ): Promise<{ readonly id: string; readonly host: string }> {
   const { id, host } = (await import('./repository/recipient.ts')).Recipient.parse(file)
   return { id, host }
+}
+
+/**
+ * Checks that every backup has what a restore of it would need and, with `data`, that it is what was stored.
+ * @throws Failure of the storage, `interrupted`; where damage was found before, that is reported instead
+ */
+export async function checkContainer(request: CheckRequest, context: Context): Promise<CheckReport> {
+  return (await import('./check/check.ts')).checkContainer(request, context)
+}
+
+/**
+ * Copies backups, with all that they build on, to another container. One that cannot be copied is in the result.
+ * @throws Failure of a storage, `not-found` when nothing fits, `interrupted`
+ */
+export async function copyBackups(request: CopyRequest, context: Context): Promise<CopyResult> {
+  return (await import('./copy/copy.ts')).copyBackups(request, context)
 }

@@ -29,6 +29,9 @@ export interface Counts {
   unaffected: number
 }
 
+/** Looks at the container in a state that `what` describes. */
+export type Expectation = (what: string) => Promise<void>
+
 /** An encrypted, or plain, container with levels 0 to 2 of a small tree. */
 export class Container {
   readonly #scratch: string
@@ -51,7 +54,7 @@ export class Container {
       const context = quietContext()
       await backup(
         {
-          repository: await this.#open(true),
+          repository: await this.open(true),
           engine: tar,
           source: { kind: 'tree', path: source, exclude: [], oneFileSystem: false, dereference: 'none' },
           host: 'h',
@@ -74,7 +77,7 @@ export class Container {
     return filesBelow(this.directory).map((file) => path.join(this.directory, file))
   }
 
-  async #open(create: boolean): ReturnType<typeof openRepository> {
+  async open(create: boolean): ReturnType<typeof openRepository> {
     const { signal } = quietContext()
     const storage = await local.open({ container: this.directory }, quietContext(), { create })
     const secret = this.#encrypted ? { passphrase } : {}
@@ -85,7 +88,7 @@ export class Container {
   async expectNoLie(what: string): Promise<void> {
     const target = path.join(this.#scratch, 'target')
     try {
-      const repository = await this.#open(false)
+      const repository = await this.open(false)
       const request = {
         repository,
         engines: [tar],
@@ -129,18 +132,23 @@ export class Container {
     }
   }
 
-  /** Changes one blob, restores, and puts it back. */
-  async with(file: string, change: (bytes: Buffer) => Uint8Array | undefined, what: string): Promise<void> {
+  /** Changes one blob, sees what comes of it, and puts it back. */
+  async with(
+    file: string,
+    change: (bytes: Buffer) => Uint8Array | undefined,
+    what: string,
+    expect: Expectation = (how) => this.expectNoLie(how),
+  ): Promise<void> {
     const whole = fs.readFileSync(file)
     const changed = change(Buffer.from(whole))
     if (changed === undefined) fs.rmSync(file)
     else fs.writeFileSync(file, changed)
-    await this.expectNoLie(`${what} of ${path.relative(this.directory, file)}`)
+    await expect(`${what} of ${path.relative(this.directory, file)}`)
     fs.writeFileSync(file, whole)
   }
 
   /** One bit of one blob, anywhere. */
-  async flip(random: Random, file: string): Promise<void> {
+  async flip(random: Random, file: string, expect?: Expectation): Promise<void> {
     const at = Math.floor(random() * fs.statSync(file).size)
     const bit = 1 << Math.floor(random() * 8)
     await this.with(
@@ -150,22 +158,23 @@ export class Container {
         return bytes
       },
       `flipped bit ${bit} at ${at}`,
+      expect,
     )
   }
 
   /** Every blob cut short, removed, and swapped with each other of its kind. */
-  async mistreat(file: string): Promise<void> {
-    await this.with(file, (bytes) => bytes.subarray(0, bytes.length >> 1), 'truncation')
-    await this.with(file, (bytes) => bytes.subarray(0, -1), 'a lost last byte')
-    await this.with(file, (bytes) => Buffer.concat([bytes, bytes.subarray(0, 100)]), 'an appendix')
-    await this.with(file, () => undefined, 'removal')
+  async mistreat(file: string, expect: Expectation = (how) => this.expectNoLie(how)): Promise<void> {
+    await this.with(file, (bytes) => bytes.subarray(0, bytes.length >> 1), 'truncation', expect)
+    await this.with(file, (bytes) => bytes.subarray(0, -1), 'a lost last byte', expect)
+    await this.with(file, (bytes) => Buffer.concat([bytes, bytes.subarray(0, 100)]), 'an appendix', expect)
+    await this.with(file, () => undefined, 'removal', expect)
     const kind = (name: string): string => path.relative(this.directory, name).split(path.sep)[0] ?? ''
     for (const other of this.files.filter((name) => name > file && kind(name) === kind(file))) {
       const bytes = fs.readFileSync(file)
       const others = fs.readFileSync(other)
       fs.writeFileSync(file, others)
       fs.writeFileSync(other, bytes)
-      await this.expectNoLie(`a swap of ${file} and ${other}`)
+      await expect(`a swap of ${file} and ${other}`)
       fs.writeFileSync(file, bytes)
       fs.writeFileSync(other, others)
     }

@@ -1,5 +1,7 @@
 import Backup from './backup.ts'
 import Cat from './cat.ts'
+import Check from './check.ts'
+import Copy from './copy.ts'
 import Diff from './diff.ts'
 import Dump from './dump.ts'
 import Find from './find.ts'
@@ -35,4 +37,6 @@ export const commands = {
   'key:add': KeyAdd,
   'key:remove': KeyRemove,
   'key:rotate': KeyRotate,
+  check: Check,
+  copy: Copy,
 }

@@ -28,15 +28,15 @@ export interface Finding {
 
 /** Counters since the start of the run; every one only grows. */
 export interface Progress {
-  /** What goes on: `scan`, `backup`, `restore`. */
+  /** What goes on: `scan`, `backup`, `restore`, `check`, `copy`. */
   readonly phase: string
   /** Entries of the tree dealt with. */
   readonly entries: number
-  /** Bytes of file content read or written. */
+  /** Bytes of file content read or written; of a check and a copy, stored bytes read. */
   readonly bytes: number
   /** Bytes handed to, or fetched from, the storage. */
   readonly stored: number
-  /** Bytes of file content expected in all, where that is known. */
+  /** The same expected in all, where that is known. */
   readonly total?: number | undefined
 }
 

@@ -5,12 +5,12 @@
  * it is the turn of its item.
  */
 export async function* ahead<T, R>(
-  items: Iterable<T>,
+  items: Iterable<T> | AsyncIterable<T>,
   limit: number,
   work: (item: T) => Promise<R>,
 ): AsyncGenerator<R, void> {
   const begun: Promise<R>[] = []
-  for (const item of items) {
+  for await (const item of items) {
     const promise = work(item)
     // It is met in its turn; until then it must not count as unhandled.
     promise.catch(() => {})

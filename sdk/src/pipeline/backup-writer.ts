@@ -13,7 +13,7 @@ import {
   type TableAddress,
   tablePageBlocks,
 } from '../repository/root.ts'
-import { BlockStream } from './block-stream.ts'
+import { BlockStream, type HalfEncoded } from './block-stream.ts'
 import type { CoderChain } from './coders.ts'
 import { SegmentWriter } from './segments.ts'
 
@@ -60,10 +60,10 @@ export class BackupWriter {
   }
 
   /** Takes the next block of the archive, in shared memory, which is free again when this resolves. */
-  async block(bytes: Uint8Array): Promise<void> {
+  async block(bytes: Uint8Array, done?: HalfEncoded): Promise<void> {
     const start = this.#bytes
-    this.#bytes += bytes.length
-    const address = this.#dataBlocks.add(bytes)
+    this.#bytes += done?.size ?? bytes.length
+    const address = this.#dataBlocks.add(bytes, done)
     const listed = address.then((at) => ({ start, ...at }))
     listed.catch(() => {})
     this.#listed.push(listed)
@@ -82,6 +82,18 @@ export class BackupWriter {
     page.catch(() => {})
     this.#pages.push(page)
     await page
+  }
+
+  /** Whether the parent has a page of that content. */
+  holdsPage(content: Uint8Array): boolean {
+    return this.#known.has(hex(content))
+  }
+
+  /** Takes a page of the parent as the next page of the index. */
+  knownPage(content: Uint8Array): void {
+    const known = this.#known.get(hex(content))
+    if (known === undefined) throw new Error('The parent has no such page.')
+    this.#pages.push(Promise.resolve(known))
   }
 
   /** Stores what is left and the root; everything is durable when this returns. */

@@ -249,7 +249,7 @@ function codecUses(request: BackupRequest): CodecUse[] {
 }
 
 /** Checked options as a manifest keeps them. */
-function withoutSecrets(
+export function withoutSecrets(
   declarations: OptionDeclarations,
   options: Readonly<Record<string, unknown>>,
 ): Record<string, unknown> {

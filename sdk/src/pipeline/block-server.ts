@@ -1,5 +1,5 @@
 /** Fetches, decodes and sends the blocks that an engine needs while it restores, a few ahead of it. */
-import { Failure, isFailure, toRecord } from '../contracts/failures.ts'
+import { Failure, fromRecord, isFailure, toRecord } from '../contracts/failures.ts'
 import type { StoredChain, StoredLevel } from '../repository/chain.ts'
 import type { ArchiveBlock } from '../repository/root.ts'
 import type { SentBlock } from './engine-messages.ts'
@@ -17,10 +17,12 @@ interface Planned {
 type Send = (block: SentBlock) => void
 
 export class BlockServer {
-  readonly #chain: StoredChain
+  readonly #chain: Pick<StoredChain, 'level'>
   readonly #window: number
   /** Tells how many stored bytes were read. */
   readonly #onRead: (bytes: number) => void
+  /** Tells of each block that was decoded, or why it was not. */
+  readonly #onBlock: ((block: ArchiveBlock, failure: Failure | undefined) => void) | undefined
   readonly #planned: Planned[] = []
   /** Number of the last block planned of each level. */
   readonly #last = new Map<number, number>()
@@ -39,10 +41,16 @@ export class BlockServer {
   damaged = 0
 
   /** @param window blocks sent ahead at most */
-  constructor(chain: StoredChain, window: number, onRead: (bytes: number) => void) {
+  constructor(
+    chain: Pick<StoredChain, 'level'>,
+    window: number,
+    onRead: (bytes: number) => void,
+    onBlock?: (block: ArchiveBlock, failure: Failure | undefined) => void,
+  ) {
     this.#chain = chain
     this.#window = window
     this.#onRead = onRead
+    this.#onBlock = onBlock
   }
 
   /** Plans the blocks of places (level, offset, length of each, in the order of use). */
@@ -211,9 +219,13 @@ export class BlockServer {
       answers: undefined,
     } as const
     try {
-      return { ...message, bytes: await reading, failure: undefined }
+      const bytes = await reading
+      this.#onBlock?.(block, undefined)
+      return { ...message, bytes, failure: undefined }
     } catch (error) {
-      return { ...message, bytes: undefined, failure: this.#failed(error) }
+      const failure = this.#failed(error)
+      this.#onBlock?.(block, fromRecord(failure))
+      return { ...message, bytes: undefined, failure }
     }
   }
 

@@ -3,6 +3,12 @@ import type { BlockAddress } from '../repository/root.ts'
 import type { CoderChain } from './coders.ts'
 import type { SegmentWriter } from './segments.ts'
 
+/** What was done already to a block: by how many codecs from the first on, and its bytes before that. */
+export interface HalfEncoded {
+  readonly codecs: number
+  readonly size: number
+}
+
 export class BlockStream {
   readonly #chain: CoderChain
   readonly #segments: SegmentWriter
@@ -22,10 +28,11 @@ export class BlockStream {
   /**
    * Resolves when the block is on its way to the storage. The caller bounds how many blocks it adds before that.
    */
-  add(bytes: Uint8Array): Promise<BlockAddress> {
+  add(bytes: Uint8Array, done?: HalfEncoded): Promise<BlockAddress> {
     const number = this.count++
-    const size = bytes.length
-    const encoded = this.#chain.encode(bytes, { backup: this.#backup, stream: this.#stream, number })
+    const size = done?.size ?? bytes.length
+    const facts = { backup: this.#backup, stream: this.#stream, number }
+    const encoded = this.#chain.encode(bytes, facts, done?.codecs)
     const before = this.#order
     const address = (async () => {
       const block = await encoded

@@ -21,7 +21,12 @@ export interface CoderJob {
   /** Gone afterwards, unless its memory is shared. */
   readonly bytes: Uint8Array
   readonly facts: BlockFacts
-  /** Decoding: exactly this many bytes must come out. */
+  /**
+   * Codecs at the beginning of the chain that are left out, so that what they made stays as it is: 0 for blocks as
+   * they were before the first one and as they are stored.
+   */
+  readonly kept: number
+  /** Decoding: exactly this many bytes must come out of the whole chain. */
   readonly size: number
   /** Decoding: SHA-256 that the stored bytes must have. */
   readonly digest: Uint8Array | undefined
@@ -72,15 +77,15 @@ export function runJob(chain: readonly OpenedCodec[], job: CoderJob): CoderDone 
   return done
 }
 
-function encode(chain: readonly OpenedCodec[], { bytes, facts }: CoderJob): CoderDone {
+function encode(chain: readonly OpenedCodec[], { bytes, facts, kept }: CoderJob): CoderDone {
   let block: Uint8Array = bytes
-  for (const { coder } of chain) block = replace(block, coder.encode(block, facts), bytes)
+  for (const { coder } of chain.slice(kept)) block = replace(block, coder.encode(block, facts), bytes)
   const sum = digest(block)
   return { bytes: own(block, bytes), digest: sum }
 }
 
 function decode(chain: readonly OpenedCodec[], job: CoderJob): CoderDone {
-  const { bytes, facts, size } = job
+  const { bytes, facts, kept, size } = job
   if (job.digest !== undefined && !digest(bytes).equals(job.digest)) {
     throw new Failure('damaged', 'A stored block is not what was stored.')
   }
@@ -92,12 +97,13 @@ function decode(chain: readonly OpenedCodec[], job: CoderJob): CoderDone {
     limit += expansion(limit)
   }
   let block: Uint8Array = bytes
-  for (let i = chain.length - 1; i >= 0; i--) {
+  for (let i = chain.length - 1; i >= kept; i--) {
     const opened = chain[i]
     if (opened !== undefined)
       block = replace(block, opened.coder.decode(block, facts, limits[i] ?? size), bytes)
   }
-  if (block.length !== size) throw new Failure('damaged', 'A stored block has not the size that was stored.')
+  if (kept === 0 && block.length !== size)
+    throw new Failure('damaged', 'A stored block has not the size that was stored.')
   return { bytes: own(block, bytes), digest: undefined }
 }
 

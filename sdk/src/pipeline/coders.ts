@@ -51,13 +51,18 @@ export interface Encoded {
  * is shared: then they are the caller's again when the promise settles.
  */
 export interface CoderChain {
-  encode(bytes: Uint8Array, facts: BlockFacts): Promise<Encoded>
-  /** @throws Failure `damaged` when the bytes are not those of `digest`, or do not decode to `size` bytes */
+  /** @param kept codecs at the beginning of the chain whose work is done already */
+  encode(bytes: Uint8Array, facts: BlockFacts, kept?: number): Promise<Encoded>
+  /**
+   * @param kept codecs at the beginning of the chain whose work is not undone; the size is not compared then
+   * @throws Failure `damaged` when the bytes are not those of `digest`, or do not decode to `size` bytes
+   */
   decode(
     bytes: Uint8Array<ArrayBuffer>,
     facts: BlockFacts,
     size: number,
     digest: Uint8Array,
+    kept?: number,
   ): Promise<Uint8Array<ArrayBuffer>>
 }
 
@@ -80,15 +85,15 @@ export class Coders implements AsyncDisposable {
   chain(setup: CoderSetup): CoderChain {
     const chain = this.#chains++
     return {
-      encode: async (bytes, facts) => {
-        const job: CoderJob = { verb: 'encode', bytes, facts, size: bytes.length, digest: undefined }
+      encode: async (bytes, facts, kept = 0) => {
+        const job: CoderJob = { verb: 'encode', bytes, facts, kept, size: bytes.length, digest: undefined }
         const { digest, ...done } = await this.#run({ chain, setup, job })
         if (digest === undefined) throw new Error('An encoded block has no digest.')
         return { ...done, digest }
       },
-      decode: async (bytes, facts, size, digest) => {
+      decode: async (bytes, facts, size, digest, kept = 0) => {
         // A view would take the whole buffer behind it along to the thread.
-        const job: CoderJob = { verb: 'decode', bytes, facts, size, digest: new Uint8Array(digest) }
+        const job: CoderJob = { verb: 'decode', bytes, facts, kept, size, digest: new Uint8Array(digest) }
         return (await this.#run({ chain, setup, job })).bytes
       },
     }

@@ -109,7 +109,9 @@ export class ThreadEntryTarget implements EntryTarget {
   #hand(): void {
     // What is mostly empty is not worth keeping alive on the other side.
     const content = this.#bytes.subarray(0, this.#filled)
-    const bytes = this.#filled * 2 < this.#bytes.length ? content.slice() : content
+    // Nor may `nothing` go: it would be gone for the next lot.
+    const copied = this.#filled === 0 || this.#filled * 2 < this.#bytes.length
+    const bytes = copied ? content.slice() : content
     const parts = this.#parts
     this.#parts = []
     this.#bytes = nothing

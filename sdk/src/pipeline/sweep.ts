@@ -20,7 +20,7 @@
  */
 import type { Context } from '../contracts/context.ts'
 import { type Lost, mayNeed, readLeases, type StoredLease } from '../repository/leases.ts'
-import { type BackupName, parseSegmentKey, removedKey, segmentsPrefix } from '../repository/names.ts'
+import { type BackupName, parseSegment, removedKey, segmentsPrefix } from '../repository/names.ts'
 import { readEach } from '../repository/records.ts'
 import { noteRemoval, readRemovals, type StoredRemoval } from '../repository/removals.ts'
 import type { Repository } from '../repository/repository.ts'
@@ -49,7 +49,7 @@ export async function listSegments(
 ): Promise<Map<string, number>> {
   const found = new Map<string, number>()
   for await (const { key, size } of storage.list(segmentsPrefix, signal)) {
-    const id = parseSegmentKey(key)
+    const id = parseSegment(key)?.id
     if (id !== undefined) found.set(id, (found.get(id) ?? 0) + size)
   }
   return found
@@ -226,7 +226,7 @@ function bytesOf(segments: ReadonlyMap<string, number>): (ids: readonly string[]
 async function removeSegments({ storage }: Repository, id: string, signal: AbortSignal): Promise<void> {
   const keys: string[] = []
   for await (const { key } of storage.list(`${segmentsPrefix}${id}/`, signal)) {
-    if (parseSegmentKey(key) === id) keys.push(key)
+    if (parseSegment(key)?.id === id) keys.push(key)
   }
   await readEach(keys, (key) => storage.remove(key, signal))
 }

@@ -143,15 +143,19 @@ export class StoredLevel {
     }
   }
 
-  /** @throws Failure `damaged` */
+  /**
+   * @param kept codecs at the beginning whose work is not undone
+   * @throws Failure `damaged`
+   */
   async decode(
     stream: StreamName,
     address: BlockAddress,
     bytes: Uint8Array<ArrayBuffer>,
+    kept = 0,
   ): Promise<Uint8Array<ArrayBuffer>> {
     const facts: BlockFacts = { backup: idBytes(this.id), stream, number: address.number }
     try {
-      return await this.#coders.decode(bytes, facts, address.size, address.digest)
+      return await this.#coders.decode(bytes, facts, address.size, address.digest, kept)
     } catch (error) {
       if (isFailure(error) && error.code !== 'damaged') throw error
       throw damagedBlock(this.id, stream, address, error)

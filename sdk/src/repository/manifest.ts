@@ -63,6 +63,13 @@ export interface Manifest {
   readonly unread: number
   readonly changed: number
   readonly root: Omit<BlockAddress, 'digest'> & { readonly digest: string }
+  /** Of a copy: the id of the backup that it is one of, also when it was copied from a copy. */
+  readonly origin?: { readonly id: string }
+}
+
+/** The id that a backup shares with all its copies. */
+export function originOf({ id, origin }: Pick<Manifest, 'id' | 'origin'>): string {
+  return origin?.id ?? id
 }
 
 const plainHead = 'freezer manifest 1 plain '
@@ -178,6 +185,7 @@ function parse(text: Buffer, details: FailureDetails): Manifest {
     areCodecUses(manifest.codecs) &&
     typeof manifest.engine?.name === 'string' &&
     typeof manifest.mode?.name === 'string' &&
+    (manifest.origin === undefined || typeof manifest.origin?.id === 'string') &&
     typeof manifest.host === 'string' &&
     typeof manifest.name === 'string'
   if (!sound) throw new Failure('damaged', 'A manifest lacks what a manifest must say.', details)

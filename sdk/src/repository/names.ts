@@ -34,9 +34,16 @@ export function segmentKey(id: string, stream: StreamName, segment: number): str
   return `${segmentsPrefix}${id}/${stream}.${String(segment).padStart(8, '0')}`
 }
 
-/** The backup that a segment belongs to; undefined for a key that is no segment's. */
-export function parseSegmentKey(key: string): string | undefined {
-  return /^segments\/([0-9a-f]{32})\/(?:data|index)\.\d{8,15}$/.exec(key)?.[1]
+const segmentPattern = /^segments\/([0-9a-f]{32})\/(data|index)\.(\d{8,15})$/
+
+/** Undefined for a key that is no segment's. */
+export function parseSegment(
+  key: string,
+): { readonly id: string; readonly stream: StreamName; readonly number: number } | undefined {
+  const match = segmentPattern.exec(key)
+  if (match === null) return undefined
+  const [, id = '', stream, number] = match
+  return { id, stream: stream === 'data' ? 'data' : 'index', number: Number(number) }
 }
 
 export function leaseKey(id: string): string {

@@ -145,6 +145,15 @@ export class Repository {
     return manifest
   }
 
+  /** @throws Failure `plugin` for a codec that is not installed */
+  codec(name: string): Codec {
+    const codec = this.#codecs.find((c) => c.name === name)
+    if (codec !== undefined) return codec
+    throw new Failure('plugin', `This backup needs the codec "${name}", which is not installed.`, {
+      remedy: 'Install the plugin that provides it.',
+    })
+  }
+
   /**
    * What to store under `storedAs` for a manifest; `key` is what `writeKey` gave for the backup.
    * @throws Failure `key` when the recipient was removed meanwhile
@@ -177,7 +186,7 @@ export class Repository {
   ): Promise<CodecUse[]> {
     const uses: CodecUse[] = []
     for (const use of codecs) {
-      if (this.#codec(use.name).usesPassphrase !== true) uses.push(use)
+      if (this.codec(use.name).usesPassphrase !== true) uses.push(use)
       else uses.push({ ...use, passphrase: await keepPassphrase(this, use.name, key, context) })
     }
     return uses
@@ -191,7 +200,7 @@ export class Repository {
     return {
       codecs: codecs.map((use) => {
         const { name, options } = use
-        const codec = this.#codec(name)
+        const codec = this.codec(name)
         const passphrase = codec.usesPassphrase === true ? passphraseOf(this.keyring, use, key) : undefined
         const secret =
           codec.kind === 'encrypt' && key !== undefined ? { key: key.blockKey(id), passphrase } : undefined
@@ -205,14 +214,6 @@ export class Repository {
     return codecs.some(({ name, passphrase }) => {
       const codec = this.#codecs.find((c) => c.name === name)
       return passphrase === undefined && (codec === undefined || codec.usesPassphrase === true)
-    })
-  }
-
-  #codec(name: string): Codec {
-    const codec = this.#codecs.find((c) => c.name === name)
-    if (codec !== undefined) return codec
-    throw new Failure('plugin', `This backup needs the codec "${name}", which is not installed.`, {
-      remedy: 'Install the plugin that provides it.',
     })
   }
 }

@@ -1,0 +1,86 @@
+/** Containers of small trees for tests of what goes from one to another. */
+import fs from 'node:fs'
+import path from 'node:path'
+import { gzip, zstd } from '@freezer/codec-compress'
+import { aes256Cfb, aes256Gcm, xchacha20Poly1305 } from '@freezer/codec-encrypt'
+import { tar } from '@freezer/engine-tar'
+import {
+  type BackupResult,
+  backup,
+  type Context,
+  type Engine,
+  openRepository,
+  quietContext,
+  type Repository,
+  restore,
+  type Storage,
+} from '@freezer/sdk'
+import { local } from '@freezer/storage-local'
+import { describeTree, removeTree, type Tree } from './tree.ts'
+
+export const codecs = [zstd, gzip, aes256Gcm, aes256Cfb, xchacha20Poly1305]
+
+/** @param wrap puts something between the repository and the directory */
+export async function openContainer(
+  directory: string,
+  passphrase?: string,
+  wrap: (storage: Storage) => Storage = (storage) => storage,
+): Promise<Repository> {
+  const context = quietContext()
+  const storage = wrap(await local.open({ container: directory }, context, { create: true }))
+  const secret = passphrase === undefined ? {} : { passphrase: Buffer.from(passphrase) }
+  return openRepository({ storage, codecs, ...secret, signal: context.signal }, true)
+}
+
+/** Backs a tree up as the next level of `n` of host `h`. */
+export function backUp(
+  repository: Repository,
+  source: string,
+  more: { context?: Context; engine?: Engine; name?: string; incremental?: boolean } = {},
+): Promise<BackupResult> {
+  const { context = quietContext(), engine = tar, name = 'n', incremental = true } = more
+  return backup(
+    {
+      repository,
+      engine,
+      source: { kind: 'tree', path: source, exclude: [], oneFileSystem: false, dereference: 'none' },
+      host: 'h',
+      name,
+      mode: { name: 'fs', facts: {} },
+      compression: { codec: zstd, options: {} },
+      encryption: repository.encrypted ? { codec: aes256Gcm, options: {} } : undefined,
+      levels: { incremental },
+      segmentSize: 1_200_000,
+    },
+    context,
+  )
+}
+
+/** The tree that a restore of a moment brings back. @throws when anything is missing */
+export async function treeAt(
+  repository: Repository,
+  scratch: string,
+  time: string,
+  name = 'n',
+): Promise<Tree> {
+  const target = fs.mkdtempSync(path.join(scratch, 'tree-'))
+  try {
+    const result = await restore(
+      {
+        repository,
+        engines: [tar],
+        target: () => ({ kind: 'tree', path: target, overwrite: false, remove: false }),
+        host: 'h',
+        name,
+        before: new Date(time),
+      },
+      quietContext(),
+    )
+    if (result.time !== time || result.damaged || result.unrestored > 0) {
+      throw new Error(`The backup of ${time} did not come back whole.`)
+    }
+    return describeTree(target)
+  } finally {
+    removeTree(target)
+  }
+}
