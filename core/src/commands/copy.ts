@@ -3,7 +3,7 @@ import { argumentInput } from '../argument.ts'
 import { FreezerCommand } from '../command.ts'
 import type { OpenRun } from '../composition.ts'
 import type { CommandSpec, Invocation } from '../invocation.ts'
-import { containerOptions, filterOptions } from '../options.ts'
+import { containerContradictions, containerOptions, filterOptions } from '../options.ts'
 import type { Outcome } from '../output/reporter.ts'
 import { prefixedOptions } from '../second.ts'
 
@@ -41,18 +41,19 @@ type Given = Invocation<typeof selectors, typeof ownOptions>
 const spec: CommandSpec<typeof selectors, typeof ownOptions> = {
   selectors,
   options: ownOptions,
-  providers: ({ storage, toStorage, toCompression, toEncryption, toEncryptPassFile }) => [
+  providers: ({ storage, toStorage, toCompression, toEncryption, toEncryptPassFile, toKeyFile }) => [
     { kind: 'storage', name: storage },
     { kind: 'storage', name: toStorage, prefix },
     ...(toCompression === undefined || toCompression === 'none'
       ? []
       : [{ kind: 'codec', name: toCompression, prefix } as const]),
-    ...(toEncryptPassFile === undefined
+    ...(toEncryptPassFile === undefined && toKeyFile === undefined
       ? []
       : [{ kind: 'codec', name: toEncryption ?? usualEncryption, prefix } as const]),
   ],
   kinds: ['storage'],
   watched: ({ backupName, hostname }) => ({ name: backupName, host: hostname }),
+  contradictions: [...containerContradictions, { names: ['toEncryptPassFile', 'toKeyFile'] }],
   second: { prefix, kinds: ['storage', 'codec'] },
   positional: [
     {
@@ -91,7 +92,7 @@ export default class Copy extends FreezerCommand<typeof selectors, typeof ownOpt
       if (chosen.provider.kind === kind) return { codec: chosen.provider, options: chosen.options }
       throw new Failure('usage', `The codec ${name} is not one to ${kind} with.`)
     }
-    const { toCompression, toEncryption, toEncryptPassFile } = options
+    const { toCompression, toEncryption, toEncryptPassFile, toKeyFile } = options
     const backups = options.backups.map(parseReference)
     await using source = open({ create: false })
     await using destination = open({ create: true, dryRun: options.dryRun, prefix })
@@ -106,7 +107,7 @@ export default class Copy extends FreezerCommand<typeof selectors, typeof ownOpt
             ? toCompression
             : codec(toCompression, 'compress'),
         encryption:
-          toEncryptPassFile === undefined
+          toEncryptPassFile === undefined && toKeyFile === undefined
             ? undefined
             : { ...codec(toEncryption ?? usualEncryption, 'encrypt'), always: toEncryption !== undefined },
         segmentSize: options.toMaxSegmentSize,

@@ -17,12 +17,15 @@ import { backupDefaults, type CodecChoice, withoutSecrets } from '../pipeline/ba
 import { BackupWriter } from '../pipeline/backup-writer.ts'
 import { isDamage } from '../pipeline/block-runs.ts'
 import { Coders, defaultWorkers } from '../pipeline/coders.ts'
+import { commit, expectHeld } from '../pipeline/commit.ts'
 import { Meter } from '../pipeline/meter.ts'
 import { openChainOf } from '../pipeline/open-backup.ts'
 import type { BackupReference, ChosenBackup } from '../repository/choose.ts'
+import { holdBackup } from '../repository/hold.ts'
 import type { RepositoryKey } from '../repository/keys.ts'
+import { Lease } from '../repository/leases.ts'
 import type { BackupFilter } from '../repository/listing.ts'
-import { type CodecUse, encodeManifest, type Manifest, originOf } from '../repository/manifest.ts'
+import { type CodecUse, type Manifest, originOf } from '../repository/manifest.ts'
 import { type BackupName, manifestKey } from '../repository/names.ts'
 import type { Repository } from '../repository/repository.ts'
 import type { BlockAddress } from '../repository/root.ts'
@@ -184,7 +187,8 @@ class Copying {
     }
   }
 
-  async #copyOrTell({ manifest }: ChosenBackup, dryRun: boolean): Promise<void> {
+  async #copyOrTell(backup: ChosenBackup, dryRun: boolean): Promise<void> {
+    const { manifest } = backup
     throwIfAborted(this.#context.signal)
     try {
       const parent = this.#parentOf(manifest)
@@ -193,11 +197,12 @@ class Copying {
         this.#tell(manifest, { outcome: 'planned', copy: undefined, stored: manifest.stored })
         return
       }
-      const made = await this.#copy(manifest, parent)
+      const made = await this.#copy(backup, parent)
       this.#counterparts.set(manifest.id, made)
       this.#tell(manifest, { outcome: 'copied', copy: made.manifest.id, stored: made.manifest.stored })
     } catch (error) {
-      if (!isFailure(error) || !['damaged', 'hostile', 'refused', 'plugin'].includes(error.code)) throw error
+      if (!isFailure(error) || !['damaged', 'hostile', 'refused', 'plugin', 'not-found'].includes(error.code))
+        throw error
       this.#fail(manifest, error)
     }
   }
@@ -211,11 +216,28 @@ class Copying {
     throw new Failure(found?.code ?? 'damaged', message, { facts: { parent }, cause: found })
   }
 
-  async #copy(manifest: Manifest, parent: Counterpart | undefined): Promise<Counterpart> {
+  async #copy(original: ChosenBackup, parent: Counterpart | undefined): Promise<Counterpart> {
+    const { manifest } = original
     const { from, to, segmentSize = backupDefaults.segmentSize, workers = defaultWorkers() } = this.#request
     const { signal } = this.#context
     const id = randomBytes(16).toString('hex')
-    // Here begin the lease that keeps the chain of the original, and that of the backup which is being made.
+    const key = to.writeKey()
+    if (parent !== undefined && parent.key?.fingerprint !== key?.fingerprint) {
+      throw new Failure('refused', 'The copy of what it builds on has a key that was replaced since.', {
+        remedy: 'Back up anew with --no-incremental and copy that, or copy to another container.',
+      })
+    }
+    const [group] = to.groups(manifest.host, manifest.name)
+    await using _original = await holdBackup(from, async () => original, this.#context)
+    const continued = parent === undefined ? {} : { chain: parent.manifest.chain }
+    await using lease = await Lease.take(
+      to.storage,
+      id,
+      { kind: 'backup', group, ...continued },
+      this.#context,
+    )
+    // Since the lease is there, what is listed now stays.
+    if (parent !== undefined) await this.#expectListed(parent.manifest)
     await using coders = new Coders(workers)
     const source = await openChainOf(from, manifest, coders, signal)
     const below =
@@ -224,8 +246,7 @@ class Copying {
         : await openChainOf(to, parent.manifest, coders, signal).catch((error: unknown) => {
             throw isDamage(error) ? unreadable(error) : error
           })
-    const key = parent === undefined ? to.keys[0] : parent.key
-    const codecs = this.#codecs(manifest)
+    const codecs = await to.codecUses(this.#codecs(manifest), key, this.#context)
     const encoders = coders.chain(to.coderSetup(id, codecs, key))
     const writer = new BackupWriter(
       to.storage,
@@ -252,19 +273,21 @@ class Copying {
       await this.#verify(made, coders)
       throwIfAborted(signal)
       await this.#expectFree(manifest)
-      const group = to.groups(manifest.host, manifest.name)[
-        Math.max(0, key === undefined ? 0 : to.keys.indexOf(key))
-      ]
-      if (group === undefined) throw new Error('A repository key has no group.')
       const time = Date.parse(made.time)
       const storedAs = manifestKey(group, { id, chain: made.chain, level: made.level, time })
-      const text = encodeManifest(made, storedAs, key)
-      throwIfAborted(signal)
+      const text = await to.sealManifest(made, storedAs, key, signal)
+      await expectHeld(lease, signal)
       committing = true
-      await to.storage.put(storedAs, [text], signal)
+      await commit(
+        to,
+        lease,
+        { id, chain: made.chain, level: made.level, key: storedAs },
+        text,
+        this.#context,
+      )
       return { manifest: made, key }
     } catch (error) {
-      // Once the manifest was sent, an answer that is lost does not mean that it is not there.
+      // Once the manifest was sent, nobody can say that it is not there.
       if (!committing) await writer.discard()
       throw error
     }
@@ -274,7 +297,9 @@ class Copying {
   #codecs({ codecs }: Manifest): CodecUse[] {
     const { from, to, compression, encryption } = this.#request
     const kind = (wanted: 'compress' | 'encrypt') =>
-      codecs.filter(({ name }) => from.codec(name).kind === wanted)
+      codecs
+        .filter(({ name }) => from.codec(name).kind === wanted)
+        .map(({ name, options }) => ({ name, options }))
     const use = ({ codec, options }: CodecChoice): CodecUse => ({
       name: codec.name,
       options: withoutSecrets(codec.options, options),
@@ -320,6 +345,16 @@ class Copying {
       cause: fromRecord(failure),
       remedy: 'Check the storage of the destination, then copy again.',
       facts: failure.facts,
+    })
+  }
+
+  /** That no prune removed what a copy is to build on. @throws Failure `refused` */
+  async #expectListed({ id, host, name }: Manifest): Promise<void> {
+    const names = await this.#request.to.names({ host, name }, this.#context.signal)
+    if (names.some((one) => one.id === id)) return
+    throw new Failure('refused', 'A prune of the destination removed what the copy would build on.', {
+      remedy: 'Copy again: what is missing is copied anew.',
+      facts: { parent: id },
     })
   }
 

@@ -10,12 +10,12 @@ import { StoredChain } from '../repository/chain.ts'
 import { Lease } from '../repository/leases.ts'
 import { chooseParent, type LevelPolicy } from '../repository/levels.ts'
 import type { CodecUse, Manifest } from '../repository/manifest.ts'
-import { type BackupName, groupOf, manifestKey } from '../repository/names.ts'
-import { noteRemoval } from '../repository/removals.ts'
+import { type BackupName, manifestKey } from '../repository/names.ts'
 import type { Repository } from '../repository/repository.ts'
 import type { BlockAddress } from '../repository/root.ts'
 import { BackupWriter } from './backup-writer.ts'
 import { Coders, defaultWorkers } from './coders.ts'
+import { commit, expectHeld } from './commit.ts'
 import { EngineThread } from './engine-host.ts'
 import type { TreeSize } from './engine-messages.ts'
 import { Meter } from './meter.ts'
@@ -75,8 +75,6 @@ export interface BackupResult {
 export const backupDefaults = { segmentSize: 4 * 2 ** 20, queueSize: 5 } as const
 /** Bytes of the archive that are compressed and encrypted as one. */
 const blockSize = 2 ** 20
-/** Milliseconds that looking for the lease may take once the manifest is there. */
-const lastLookLimit = 60_000
 
 /** @throws Failure; whatever was stored by then is no backup and disturbs none */
 export async function backup(request: BackupRequest, context: Context): Promise<BackupResult> {
@@ -142,7 +140,7 @@ export async function backup(request: BackupRequest, context: Context): Promise<
     )
     root = await writer.end()
     throwIfAborted(signal)
-    if ((await lease?.held(signal)) === false) throw takenForDead()
+    await expectHeld(lease, signal)
   } catch (error) {
     await writer.discard()
     throw error
@@ -172,17 +170,7 @@ export async function backup(request: BackupRequest, context: Context): Promise<
   }
   const storedAs = manifestKey(group, { id, chain, level, time })
   const text = await repository.sealManifest(manifest, storedAs, key, signal)
-  try {
-    await repository.storage.put(storedAs, [text], signal)
-  } catch (error) {
-    // Perhaps only the answer was lost, or it is still under way.
-    lease?.leave()
-    throw error
-  }
-  if (lease !== undefined && !(await stands(lease))) {
-    await withdraw(repository, { id, chain, level, key: storedAs }, context)
-    throw takenForDead()
-  }
+  await commit(repository, lease, { id, chain, level, key: storedAs }, text, context)
   meter.end()
   return {
     id,
@@ -200,45 +188,6 @@ export async function backup(request: BackupRequest, context: Context): Promise<
     seconds: (performance.now() - started) / 1000,
     dryRun: request.dryRun ?? false,
   }
-}
-
-function takenForDead(): Failure {
-  return new Failure(
-    'unavailable',
-    'This run stood still for so long that a prune took it for dead; what it stored is no backup.',
-    { remedy: 'Run it again.' },
-  )
-}
-
-/** Whether the lease was there when the manifest was, whatever was aborted by then. */
-async function stands(lease: Lease): Promise<boolean> {
-  try {
-    return await lease.held(AbortSignal.timeout(lastLookLimit))
-  } catch (cause) {
-    throw new Failure(
-      'unavailable',
-      'All is stored, but the storage did not say whether the backup stands.',
-      {
-        cause,
-        remedy: 'It does if "freezer list" shows it.',
-      },
-    )
-  }
-}
-
-/**
- * Takes a backup back whose lease was gone when its manifest came. Its segments stay: another run may have seen
- * the manifest, and build on it.
- */
-async function withdraw(
-  { storage }: Repository,
-  { id, chain, level, key }: Omit<BackupName, 'time'>,
-  { now }: Context,
-): Promise<void> {
-  const signal = AbortSignal.timeout(lastLookLimit)
-  const removal = { kind: 'removed', group: groupOf(key), chain, level } as const
-  await noteRemoval(storage, id, id, removal, now(), signal)
-  await storage.remove(key, signal)
 }
 
 /** The codecs in the order of encoding, as the manifest keeps them: checked, and without what is secret. */

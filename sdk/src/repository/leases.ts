@@ -11,9 +11,12 @@ import type { Storage } from '../contracts/storage.ts'
 import { type BackupName, groupOf, leaseKey, leasesPrefix, parseLeaseKey, refreshedKey } from './names.ts'
 import { putRecord, readEach, readRecord, textOf, timeOf } from './records.ts'
 
-/** What a run needs: the newest chain of a group of manifests to build on; or a chain to read. */
+/**
+ * What a run needs: the newest chain of a group of manifests to build on, and `chain`, which a copy continues; or a chain
+ * to read.
+ */
 export type LeaseClaim =
-  | { readonly kind: 'backup'; readonly group: string }
+  | { readonly kind: 'backup'; readonly group: string; readonly chain?: string }
   | { readonly kind: 'read'; readonly chain: string }
 
 const hour = 3_600_000
@@ -183,7 +186,10 @@ export function chainsInUse(names: readonly BackupName[], leases: readonly Store
   const used = [...newest].filter(([group]) =>
     leases.some((lease) => lease.kind !== 'read' && (lease.group ?? group) === group),
   )
-  return new Set(used.map(([, { chain }]) => chain))
+  const continued = leases.flatMap(({ kind, chain }) =>
+    kind === 'read' || chain === undefined ? [] : [chain],
+  )
+  return new Set([...used.map(([, { chain }]) => chain), ...continued])
 }
 
 /** Whether taking a lease failed for a reason that is none for not reading: the storage may be read-only, or full. */
