@@ -14,6 +14,7 @@ import {
   copyBackups,
   Failure,
   isFailure,
+  prune,
   quietContext,
   type Repository,
   type Storage,
@@ -342,4 +343,27 @@ test('the destination is named by options, an ini file, the environment', async 
   assert.match(missing.stderr, /--to-container is required/)
   const wrong = await freezer('copy', '--container', plain, '--to-container', directory)
   assert.equal(wrong.status, 8)
+})
+
+test('a prune of the destination between any two calls of a copy leaves nothing that does not restore', async () => {
+  const from = await openContainer(plain)
+  for (let at = 1; at < 60; at += 4) {
+    const directory = fresh()
+    // A copy of level 0 is there, and a newer chain, so that the copy continues one that nothing else keeps.
+    const first = await openContainer(directory)
+    const [oldest] = await from.names(undefined, new AbortController().signal)
+    await copy(from, first, { backups: [{ id: oldest?.id ?? '' }] })
+    const source = fs.mkdtempSync(path.join(scratch.path, 'newer-'))
+    fs.writeFileSync(path.join(source, 'file'), 'content')
+    await backUp(first, source, { incremental: false })
+    const pruner = await openContainer(directory)
+    const pruning = await openContainer(directory, undefined, (storage) =>
+      faultyStorage(storage, [], async (call) => {
+        if (call !== at + 4) return
+        await prune({ repository: pruner, policy: { keepLast: 1 }, garbageAfter: 2 }, quietContext())
+      }),
+    )
+    await copy(from, pruning)
+    assert.deepEqual((await check(await openContainer(directory), 'all')).damaged, [], `call ${at}`)
+  }
 })
