@@ -364,6 +364,16 @@ test('a prune of the destination between any two calls of a copy leaves nothing 
       }),
     )
     await copy(from, pruning)
-    assert.deepEqual((await check(await openContainer(directory), 'all')).damaged, [], `call ${at}`)
+    const pruned = await openContainer(directory)
+    assert.deepEqual((await check(pruned, 'all')).damaged, [], `call ${at}`)
+    const { signal } = new AbortController()
+    const names = await pruned.names(undefined, signal)
+    for (const name of names) {
+      const { parent } = await pruned.manifest(name, signal)
+      assert.ok(
+        parent === undefined || names.some(({ id }) => id === parent),
+        `call ${at}: level ${name.level}`,
+      )
+    }
   }
 })

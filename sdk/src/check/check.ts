@@ -8,6 +8,7 @@ import { Meter } from '../pipeline/meter.ts'
 import type { BackupFilter } from '../repository/listing.ts'
 import type { Manifest } from '../repository/manifest.ts'
 import type { BackupName } from '../repository/names.ts'
+import { removedIds } from '../repository/removals.ts'
 import type { Repository } from '../repository/repository.ts'
 import { SegmentSizes } from '../repository/segment-sizes.ts'
 import { affectedEntries } from './affected.ts'
@@ -191,7 +192,10 @@ class ContainerCheck implements AsyncDisposable {
     }
     const ids = (of: readonly BackupName[]) => new Set(of.map(({ id }) => id))
     progress.keepOnly(ids(later))
-    const found = { segments, listed: ids([...names, ...wanted]), later: ids(later), backups, unreadable }
+    // What a prune removed keeps its segments for as long as another backup builds on it: that is no loss.
+    const removed = await removedIds(repository.storage, signal)
+    const listed = new Set([...ids([...names, ...wanted]), ...removed])
+    const found = { segments, listed, later: ids(later), backups, unreadable }
     return new ContainerCheck(request, repository, progress, context, found)
   }
 
