@@ -46,7 +46,7 @@ export async function restoreAll(repository: Repository, scratch: string): Promi
           target: () => ({ kind: 'tree', path: target, overwrite: false, remove: false }),
           host: 'h',
           name: 'n',
-          before: new Date(time),
+          backup: { before: new Date(time) },
         },
         context,
       )

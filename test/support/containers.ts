@@ -72,7 +72,7 @@ export async function treeAt(
         target: () => ({ kind: 'tree', path: target, overwrite: false, remove: false }),
         host: 'h',
         name,
-        before: new Date(time),
+        backup: { before: new Date(time) },
       },
       quietContext(),
     )

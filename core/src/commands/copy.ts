@@ -3,7 +3,7 @@ import { argumentInput } from '../argument.ts'
 import { FreezerCommand } from '../command.ts'
 import type { OpenRun } from '../composition.ts'
 import type { CommandSpec, Invocation } from '../invocation.ts'
-import { containerContradictions, containerOptions, filterOptions } from '../options.ts'
+import { containerOptions, filterOptions } from '../options.ts'
 import type { Outcome } from '../output/reporter.ts'
 import { prefixedOptions } from '../second.ts'
 
@@ -53,7 +53,7 @@ const spec: CommandSpec<typeof selectors, typeof ownOptions> = {
   ],
   kinds: ['storage'],
   watched: ({ backupName, hostname }) => ({ name: backupName, host: hostname }),
-  contradictions: [...containerContradictions, { names: ['toEncryptPassFile', 'toKeyFile'] }],
+  contradictions: [{ names: ['toEncryptPassFile', 'toKeyFile'] }],
   second: { prefix, kinds: ['storage', 'codec'] },
   positional: [
     {
