@@ -181,6 +181,7 @@ test('a host backs up for a recipient what only the owner of the container reads
   const mistakes: [string[], number, RegExp][] = [
     [['--max-level', '3'], 2, /contradict/],
     [['--always-level', '1'], 2, /contradict/],
+    [['--keep-last', '1'], 2, /contradict/],
     [['--incremental'], 2, /contradict/],
     [first, 2, /contradict/],
     [['--hostname', 'other'], 2, /of the host "web" alone/],

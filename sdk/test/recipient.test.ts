@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { createPrivateKey, createPublicKey, diffieHellman, hkdfSync, randomBytes } from 'node:crypto'
 import { after, before, describe, test } from 'node:test'
-import { addKey, addRecipient, Failure, isFailure, listKeys, removeKey, rotateKey } from '@freezer/sdk'
+import { addKey, addRecipient, Failure, isFailure, listKeys, prune, removeKey, rotateKey } from '@freezer/sdk'
 import { faultyStorage, type MemoryStorage, memoryStorage } from '@freezer/sdk/testing'
 import { RepositoryKey } from '../src/repository/keys.ts'
 import type { Manifest } from '../src/repository/manifest.ts'
@@ -225,7 +225,8 @@ describe('a host with a recipient file', () => {
     await tree.backUp(storage, way, '1', web)
     const seen = new Set<string>()
     const watched = faultyStorage(storage, [], (_call, method, key) => {
-      if (method === 'get') assert.match(key, /^(freezer|leases\/[0-9a-f]{32})$/)
+      // Its own lease it reads too.
+      if (method === 'get') assert.match(key, /^(?:freezer|leases\/[0-9a-f]{32})$/)
       if (method === 'list') seen.add(key.replace(/[0-9a-f]{40}/, 'GROUP'))
     })
     await tree.backUp(watched, way, '2', web)
@@ -240,6 +241,18 @@ describe('a host with a recipient file', () => {
     const repository = await openBy(storage, way)
     await assert.rejects(listKeys(repository, context.signal), code('not-found'))
     for (const blob of storage.blobs.values()) assert.ok(!Buffer.from(blob).includes('web'))
+  })
+
+  test('cannot prune, and so takes nothing of others for garbage', async () => {
+    const { storage, way } = await containerWith('web')
+    await tree.backUp(storage, way, '1', web)
+    const untouched = [...storage.blobs.keys()]
+    for (const policy of [{}, { keepLast: 1 }]) {
+      const repository = await openBy(storage, way)
+      await assert.rejects(prune({ repository, policy, garbageAfter: 0 }, context), code('key'))
+    }
+    for (const key of untouched) assert.ok(storage.blobs.has(key), key)
+    assert.equal(await tree.restored(storage, owner), 'of the owner')
   })
 
   test('backs up under no other host, into no other container and into none that is not there', async () => {
@@ -264,6 +277,28 @@ describe('a host with a recipient file', () => {
     assert.ok(removed)
     await assert.rejects(tree.backUp(storage, way, '1', web), code('key'))
     assert.equal((await readable(storage, owner)).length, 1)
+  })
+})
+
+describe('a prune by the owner', () => {
+  test('keeps received backups, counts them by the rules, and frees what it removed of them', async () => {
+    const { storage, way } = await containerWith('web')
+    const times: string[] = []
+    for (const content of ['1', '2', '3']) times.push((await tree.backUp(storage, way, content, web)).time)
+    // A rotation before: what is sealed under the retired key is as much a backup as the rest.
+    await rotateKey(await openBy(storage, owner), {}, context)
+    await prune({ repository: await openBy(storage, owner), policy: {}, garbageAfter: 0 }, context)
+    assert.equal(await tree.restored(storage, owner), 'of the owner')
+    for (const [at, time] of times.entries()) {
+      assert.equal(await tree.restored(storage, owner, { ...web, time }), String(at + 1))
+    }
+    const repository = await openBy(storage, owner)
+    const { removed, freed } = await prune({ repository, policy: { keepLast: 1 }, garbageAfter: 0 }, context)
+    assert.equal(removed, 2)
+    assert.ok(freed > 0)
+    assert.deepEqual((await readable(storage, owner)).slice(1), times.slice(-1))
+    assert.equal(await tree.restored(storage, owner, web), '3')
+    assert.equal(await tree.restored(storage, owner), 'of the owner')
   })
 })
 

@@ -114,6 +114,8 @@ const spec: CommandSpec<typeof selectors, typeof ownOptions> = {
     { names: ['encryptRecipient', 'maxLevel'] },
     { names: ['encryptRecipient', 'alwaysLevel'] },
     { names: ['encryptRecipient', 'restartAlwaysLevel'] },
+    // A host that can read nothing cannot judge what may go.
+    ...Object.keys(retentionOptions).map((rule) => ({ names: ['encryptRecipient', rule] as const })),
     { names: ['encryptRecipient', 'incremental'], clash: (_, incremental) => !isFull(incremental) },
   ],
   watched: (options) => ({ name: options.backupName, host: options.hostname ?? hostname() }),

@@ -21,7 +21,6 @@ import {
   receivedGroup,
   receivedPrefix,
   recipientOf,
-  recipientPrefix,
   sealedGroup,
   sealedPrefix,
 } from './names.ts'
@@ -97,9 +96,12 @@ export class Repository {
     return first === undefined ? [plainGroup(host, name)] : [first, ...others, ...received]
   }
 
-  /** Prefix of all manifests. */
+  /**
+   * Prefix of all manifests.
+   * @throws Failure `key` for who only writes: who sees its own backups alone must not take the others for nothing
+   */
   get #all(): string {
-    if (this.recipient !== undefined) return recipientPrefix(this.recipient.id)
+    if (this.recipient !== undefined) throw writesOnly()
     return this.encrypted ? manifestsPrefix : plainPrefix
   }
 
@@ -131,11 +133,7 @@ export class Repository {
 
   /** @throws Failure `damaged`, `not-found`; `key` for who only writes */
   async manifest(name: BackupName, signal: AbortSignal): Promise<Manifest> {
-    if (this.recipient !== undefined) {
-      throw new Failure('key', 'Whoever writes for a recipient cannot read backups.', {
-        remedy: 'Open the container with a passphrase or a key file.',
-      })
-    }
+    if (this.recipient !== undefined) throw writesOnly()
     const bytes = await readBlob(this.storage, name.key, manifestLimit, signal)
     if (this.keyring === undefined || recipientOf(name.key) === undefined) {
       return decodeManifest(bytes, name, this.keys)
@@ -282,6 +280,12 @@ async function expectRecipient(
   if (await holds(storage, keysPrefix + id, signal)) return
   throw new Failure('key', 'This container knows no such recipient.', {
     remedy: 'Check the container, or add a recipient to it with "freezer key add --recipient".',
+  })
+}
+
+function writesOnly(): Failure {
+  return new Failure('key', 'Whoever writes for a recipient cannot read backups, or prune.', {
+    remedy: 'Open the container with a passphrase or a key file.',
   })
 }
 
