@@ -203,7 +203,7 @@ describe('a tree with large files', () => {
 
   test('leaving the loop stops reading; an open backup stays open', async () => {
     const request = await open(storage)
-    await using opened = await openBackup(request.repository, 'latest', {}, signal)
+    await using opened = await openBackup(request.repository, 'latest', {}, quietContext(signal))
     const before = storage.bytesRead
     for await (const { entry } of extract({ ...request, backup: opened, select: everything }, context)) {
       if (entry.name === 'a') break

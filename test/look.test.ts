@@ -60,7 +60,7 @@ function backUp(
 
 /** Every entry of a backup, with the id of the level that has its record. */
 async function entriesOf(repository: Repository, id: string): Promise<(Entry & { record: string })[]> {
-  await using opened = await openBackup(repository, { id }, {}, signal)
+  await using opened = await openBackup(repository, { id }, {}, quietContext(signal))
   const entries = await Array.fromAsync(listEntries(opened, { recursive: true }))
   return entries.map((entry) => ({ ...entry, record: opened.chain.level(entry.place.level).id }))
 }
@@ -101,7 +101,7 @@ describe('random trees, two chains, two names, encrypted', () => {
       [0, 1, 2, 0, 1, 0, 1, 2, 0, 1],
     )
     for (const { id, tree } of made) {
-      await using opened = await openBackup(repository, { id }, {}, signal)
+      await using opened = await openBackup(repository, { id }, {}, quietContext(signal))
       const all = await Array.fromAsync(listEntries(opened, { recursive: true }), entryPath)
       assert.deepEqual(
         all.toSorted(),
@@ -121,7 +121,7 @@ describe('random trees, two chains, two names, encrypted', () => {
 
   test('ls: a file is itself; a path that is not there is told', async () => {
     const [{ id, tree } = { id: '', tree: new Map() }] = made
-    await using opened = await openBackup(repository, { id }, {}, signal)
+    await using opened = await openBackup(repository, { id }, {}, quietContext(signal))
     for (const [own, { type, mode, uid, gid, size, mtime, sameAs }] of tree) {
       if (type === 'directory') continue
       const [entry, ...more] = await Array.fromAsync(listEntries(opened, { path: own }))
@@ -196,8 +196,8 @@ describe('random trees, two chains, two names, encrypted', () => {
   test('diff: any two backups, of one chain, of two, of two names', async () => {
     for (const a of made) {
       for (const b of made) {
-        await using one = await openBackup(repository, { id: a.id }, {}, signal)
-        await using other = await openBackup(repository, { id: b.id }, {}, signal)
+        await using one = await openBackup(repository, { id: a.id }, {}, quietContext(signal))
+        await using other = await openBackup(repository, { id: b.id }, {}, quietContext(signal))
         const found = new Map<string, string>()
         for await (const difference of diffBackups({ before: one, after: other, signal })) {
           const entry = difference.change === 'removed' ? difference.before : difference.after
@@ -239,7 +239,7 @@ describe('random trees, two chains, two names, encrypted', () => {
     const bytes = damaged.blobs.get(key) as Uint8Array
     bytes[10] = (bytes[10] ?? 0) ^ 1
     const lost: string[] = []
-    await using opened = await openBackup(hurt, { id }, {}, signal)
+    await using opened = await openBackup(hurt, { id }, {}, quietContext(signal))
     await assert.rejects(
       Array.fromAsync(listEntries(opened, { recursive: true })),
       (error) => isFailure(error) && error.code === 'damaged',
@@ -303,7 +303,7 @@ describe('a tree of 20,000 entries at level 2, encrypted', () => {
 
   test('ls of a directory reads the root of the index and a page or two', async (t) => {
     const { result, gets, bytes } = await cost(storage, async () => {
-      await using opened = await openBackup(repository, 'latest', {}, signal)
+      await using opened = await openBackup(repository, 'latest', {}, quietContext(signal))
       return Array.fromAsync(listEntries(opened, { path: 'directory-150' }), entryPath)
     })
     assert.equal(result.length, 101)
@@ -326,7 +326,7 @@ describe('a tree of 20,000 entries at level 2, encrypted', () => {
     assert.ok(other.every(({ versions }) => versions.length === 1 && versions[0]?.backups.length === 3))
     const pages = new Set<string>()
     for (const { id } of made) {
-      await using opened = await openBackup(repository, { id }, {}, signal)
+      await using opened = await openBackup(repository, { id }, {}, quietContext(signal))
       for (const page of opened.chain.root.pages) {
         pages.add(`${opened.chain.level(page.level).id} ${page.number}`)
       }
@@ -340,8 +340,8 @@ describe('a tree of 20,000 entries at level 2, encrypted', () => {
   test('diff of two levels reads the pages that differ', async (t) => {
     const [, one, two] = made
     const { result, gets, bytes } = await cost(storage, async () => {
-      await using old = await openBackup(repository, { id: one?.id ?? '' }, {}, signal)
-      await using now = await openBackup(repository, { id: two?.id ?? '' }, {}, signal)
+      await using old = await openBackup(repository, { id: one?.id ?? '' }, {}, quietContext(signal))
+      await using now = await openBackup(repository, { id: two?.id ?? '' }, {}, quietContext(signal))
       return Array.fromAsync(diffBackups({ before: old, after: now, signal }), (difference) => {
         const entry = difference.change === 'removed' ? difference.before : difference.after
         return `${difference.change} ${entryPath(entry)}`
@@ -364,7 +364,7 @@ describe('a tree of 20,000 entries at level 2, encrypted', () => {
       ['directory-150/new.txt', 'new'],
     ] as const) {
       const { result, gets, bytes } = await cost(storage, async () => {
-        await using opened = await openBackup(repository, 'latest', {}, signal)
+        await using opened = await openBackup(repository, 'latest', {}, quietContext(signal))
         const request = { repository, engines: [tar], backup: opened, path: own }
         return Buffer.concat(await Array.fromAsync(readFile(request, context)))
       })

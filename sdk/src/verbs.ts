@@ -103,14 +103,17 @@ export async function chooseBackup(
   return (await import('./repository/choose.ts')).chooseBackup(repository, reference, filter, signal)
 }
 
-/** Opens a backup to look inside: reading its index costs the pages that are asked for, not the backup. */
+/**
+ * Opens a backup to look inside: reading its index costs the pages that are asked for, not the backup. It is held until it
+ * is disposed: a prune beside it leaves what it needs.
+ */
 export async function openBackup(
   repository: Repository,
   reference: BackupReference,
   filter: BackupFilter,
-  signal: AbortSignal,
+  context: Context,
 ): Promise<OpenBackup> {
-  return (await import('./pipeline/open-backup.ts')).openBackup(repository, reference, filter, signal)
+  return (await import('./pipeline/open-backup.ts')).openBackup(repository, reference, filter, context)
 }
 
 /**

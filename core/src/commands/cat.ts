@@ -64,7 +64,7 @@ export default class Cat extends FreezerCommand<typeof selectors, typeof ownOpti
     await using run = open({ create: false })
     const repository = await run.repository()
     const filter = { host: options.hostname, name: options.backupName }
-    await using backup = await openBackup(repository, reference, filter, context.signal)
+    await using backup = await openBackup(repository, reference, filter, context)
     const engines = await registry.all('engine')
     // A bar would stand in the middle of what is shown.
     const silent: Context = {

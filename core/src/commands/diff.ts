@@ -58,8 +58,8 @@ export default class Diff extends FreezerCommand<typeof selectors, typeof ownOpt
     const filter = { host: options.hostname, name: options.backupName }
     await using run = open({ create: false })
     const repository = await run.repository()
-    await using before = await openBackup(repository, first, filter, signal)
-    await using after = await openBackup(repository, second, filter, signal)
+    await using before = await openBackup(repository, first, filter, context)
+    await using after = await openBackup(repository, second, filter, context)
     let lost = 0
     const request = {
       before,

@@ -74,7 +74,7 @@ export default class Dump extends FreezerCommand<typeof selectors, typeof ownOpt
     await using run = open({ create: false })
     const repository = await run.repository()
     const filter = { host: options.hostname, name: options.backupName }
-    await using backup = await openBackup(repository, reference, filter, context.signal)
+    await using backup = await openBackup(repository, reference, filter, context)
     const format = options.format === 'zip' ? 'zip' : 'tar'
     const { archive, outcome } = dump(
       { repository, engines: await registry.all('engine'), backup, path, format },

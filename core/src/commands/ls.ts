@@ -62,7 +62,7 @@ export default class Ls extends FreezerCommand<typeof selectors, typeof ownOptio
     const path = parsePath(options.path)
     await using run = open({ create: false })
     const filter = { host: options.hostname, name: options.backupName }
-    await using backup = await openBackup(await run.repository(), reference, filter, context.signal)
+    await using backup = await openBackup(await run.repository(), reference, filter, context)
     const show = output.list('entries')
     const line = options.long ? entries.longLine : entries.entryName
     let lost = 0

@@ -59,7 +59,7 @@ export async function* extract(request: ExtractRequest, context: Context): Async
   const opened =
     typeof backup === 'object' && 'chain' in backup
       ? backup
-      : stack.use(await openBackup(request.repository, backup, request.filter, signal))
+      : stack.use(await openBackup(request.repository, backup, request.filter, { ...context, signal }))
   const { manifest, chain } = opened
   const meter = new Meter(context, 'extract')
   const blocks = new BlockServer(chain, window, (bytes) => meter.transferred(bytes))

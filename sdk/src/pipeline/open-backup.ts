@@ -1,6 +1,8 @@
 /** A backup opened for reading: its manifest, its chain, its index. */
+import type { Context } from '../contracts/context.ts'
 import { StoredChain } from '../repository/chain.ts'
 import { type BackupReference, type ChosenBackup, chooseBackup } from '../repository/choose.ts'
+import { holdBackup } from '../repository/hold.ts'
 import type { BackupFilter } from '../repository/listing.ts'
 import type { CodecUse, Manifest } from '../repository/manifest.ts'
 import type { Repository } from '../repository/repository.ts'
@@ -12,15 +14,20 @@ export interface OpenBackup extends ChosenBackup, AsyncDisposable {
   readonly index: TreeIndex
 }
 
-/** @throws Failure `not-found`, `usage`, `damaged` when it cannot be opened at all */
+/**
+ * A backup that is held until it is disposed: a prune beside it leaves what it needs.
+ * @throws Failure `not-found`, `usage`, `damaged` when it cannot be opened at all
+ */
 export async function openBackup(
   repository: Repository,
   reference: BackupReference,
   filter: BackupFilter,
-  signal: AbortSignal,
+  context: Context,
 ): Promise<OpenBackup> {
-  const { name, manifest } = await chooseBackup(repository, reference, filter, signal)
+  const { signal } = context
+  const choose = () => chooseBackup(repository, reference, filter, signal)
   await using stack = new AsyncDisposableStack()
+  const { name, manifest } = stack.use(await holdBackup(repository, choose, context))
   const coders = stack.use(new Coders(defaultWorkers()))
   const chain = await openChainOf(repository, manifest, coders, signal)
   const opened = stack.move()
