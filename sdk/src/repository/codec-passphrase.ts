@@ -46,7 +46,7 @@ export async function keepOnlyPassphrase(
   const passphrase = keyring.onlyPassphrase
   if (passphrase === undefined) return
   for (const name of await repository.names(undefined, context.signal)) {
-    const manifest = await repository.manifest(name, context.signal).catch(unlessDamaged)
+    const manifest = await repository.manifest(name, context.signal).catch(unlessLost)
     const key = keyring.key(manifest?.key)
     if (manifest === undefined || key === undefined || !repository.namesNoPassphrase(manifest)) continue
     if (keyring.passphrases.some((one) => one.unnamed && one.under === key.fingerprint)) continue
@@ -54,8 +54,9 @@ export async function keepOnlyPassphrase(
   }
 }
 
-function unlessDamaged(error: unknown): undefined {
-  if (!isFailure(error) || error.code !== 'damaged') throw error
+/** A backup that cannot be read, or was removed since it was listed, names no passphrase. */
+function unlessLost(error: unknown): undefined {
+  if (!isFailure(error) || !['damaged', 'not-found'].includes(error.code)) throw error
 }
 
 /** The passphrase of a codec of a backup under `key`. @throws Failure `damaged` when it is not there */

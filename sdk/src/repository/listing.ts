@@ -48,17 +48,19 @@ export async function* listBackups(
   const of = host !== undefined && name !== undefined ? { host, name } : undefined
   for (const backup of await repository.names(of, signal)) {
     const summary = await summarize(repository, backup, signal)
+    if (summary === undefined) continue
     if ('failure' in summary) yield summary
     else if ((host === undefined || summary.host === host) && (name === undefined || summary.name === name))
       yield summary
   }
 }
 
+/** Undefined for a backup that a prune removed since it was listed. */
 async function summarize(
   repository: Repository,
   backup: BackupName,
   signal: AbortSignal,
-): Promise<BackupSummary | DamagedBackup> {
+): Promise<BackupSummary | DamagedBackup | undefined> {
   try {
     const manifest = await repository.manifest(backup, signal)
     const { id, host, name, level, chain, time, stored, unread, changed } = manifest
@@ -80,6 +82,7 @@ async function summarize(
       changed,
     }
   } catch (error) {
+    if (isFailure(error) && error.code === 'not-found') return undefined
     if (!isFailure(error) || error.code !== 'damaged') throw error
     return { manifest: backup.key, failure: toRecord(error) }
   }

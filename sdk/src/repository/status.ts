@@ -2,7 +2,7 @@
 import { isFailure, toRecord } from '../contracts/failures.ts'
 import type { DamagedBackup } from './listing.ts'
 import type { Manifest } from './manifest.ts'
-import type { BackupName } from './names.ts'
+import { type BackupName, groupOf } from './names.ts'
 import type { Repository } from './repository.ts'
 
 export interface StatusRequest {
@@ -64,7 +64,7 @@ export async function containerStatus(
   signal: AbortSignal,
 ): Promise<ContainerStatus> {
   const of = host !== undefined && name !== undefined ? { host, name } : undefined
-  const groups = Map.groupBy(await repository.names(of, signal), groupOf)
+  const groups = Map.groupBy(await repository.names(of, signal), ({ key }) => groupOf(key))
   const names = new Map<string, NameStatus>()
   const damaged: DamagedBackup[] = []
   for (const backups of groups.values()) {
@@ -87,11 +87,6 @@ export async function containerStatus(
     names: [...names.values()].sort((a, b) => compare(a.name, b.name) || compare(a.host, b.host)),
     damaged,
   }
-}
-
-/** Backups of one host and name have keys that begin alike. */
-function groupOf({ key }: BackupName): string {
-  return key.slice(0, key.lastIndexOf('/'))
 }
 
 /** From the newest backwards; what a prune took away meanwhile is passed over. */
