@@ -11,6 +11,7 @@ import {
   quietContext,
   type Repository,
   type RepositoryAccess,
+  type RestoreRequest,
   restore,
   type Storage,
 } from '@freezer/sdk'
@@ -64,13 +65,13 @@ export class SmallTree implements Disposable {
     { host = 'h', name = 'n', time }: { host?: string; name?: string; time?: string } = {},
   ): Promise<string> {
     const target = path.join(this.#scratch, `target-${this.#targets++}`)
-    const request = {
+    const request: RestoreRequest = {
       repository: openBy(storage, way),
       engines: [plainEngine],
       target: () => ({ kind: 'tree', path: target, overwrite: false, remove: false }) as const,
       host,
       name,
-      before: time === undefined ? undefined : new Date(time),
+      backup: time === undefined ? 'latest' : { before: new Date(time) },
       workers: 1,
     }
     await restore(request, context)
