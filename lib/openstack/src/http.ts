@@ -219,6 +219,15 @@ function explain(error: unknown, url: string, signal: AbortSignal): Failure {
     message: string,
     remedy = 'Check that it is up and can be reached; try again later.',
   ) => new Failure('unavailable', message, { remedy, facts })
+  if (code === 'UND_ERR_INVALID_ARG') {
+    return new Failure(
+      'configuration',
+      'What you log in with has characters that no header of HTTP can carry.',
+      {
+        remedy: 'Check the user, the key or the token: line ends and control characters are none of it.',
+      },
+    )
+  }
   if (code === 'ENOTFOUND') {
     return new Failure('not-found', `There is no machine called ${new URL(url).hostname}.`, {
       remedy: 'Check OS_AUTH_URL; an address of the catalogue is corrected by the operator of the cloud.',

@@ -161,3 +161,19 @@ test('what is no Keystone is none, whatever it answers', async () => {
     server.close()
   }
 })
+
+test('a secret that no header can carry is refused, and not shown', async () => {
+  for (const secret of ['hunter2\nx', 'hunter2\r\nX-More: 1', 'hunter2\0']) {
+    for (const given of [
+      { osToken: secret },
+      { osAuthUrl: 'http://127.0.0.1:1/v1.0', osUsername: 'a:u', osPassword: secret },
+    ]) {
+      const options = checkOptions(openstackOptions, { osAuthUrl: 'http://127.0.0.1:1', ...given })
+      await assert.rejects(Session.open(options, {}, never), (error: Error & { code?: string }) => {
+        assert.equal(error.code, 'configuration')
+        assert.doesNotMatch(`${error.message} ${error.stack} ${String(error.cause)}`, /hunter2/)
+        return true
+      })
+    }
+  }
+})

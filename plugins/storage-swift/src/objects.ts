@@ -26,7 +26,7 @@ export async function put(
   const etag = await digest(chunks, signal)
   const headers = { etag, 'content-type': 'application/octet-stream' }
   const answer = await account.send(path, { method: 'PUT', headers, body: chunks }, signal)
-  if (answer.status === 201) {
+  if (answer.status < 300) {
     await answer.discard()
     const stored = plainEtag(answer)
     if (stored === undefined || stored === etag) return
