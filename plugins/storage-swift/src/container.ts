@@ -1,4 +1,4 @@
-import { fromStatus } from '@freezer/openstack'
+import { type Answer, fromStatus, type HttpRequest } from '@freezer/openstack'
 import { Failure } from '@freezer/sdk'
 import type { Account } from './account.ts'
 import { pathOf } from './place.ts'
@@ -23,6 +23,29 @@ export async function openContainer(
   const made = await account.send(path, { method: 'PUT' }, signal)
   await made.discard()
   if (made.status >= 300) throw fromStatus(made, `make the container ${container}`)
+}
+
+/**
+ * The answer to a request for an object of the container. One answer 404 is not believed: while Swift cannot ask for the
+ * container, it knows neither whether there is one nor which policy says where its objects are, and says 404. So the container is
+ * asked for, and then the object again.
+ * @throws Failure `not-found` when there is no such container, `unavailable` when it cannot be asked for now
+ */
+export async function sendForObject(
+  account: Account,
+  container: string,
+  path: string,
+  request: HttpRequest,
+  signal: AbortSignal,
+): Promise<Answer> {
+  const answer = await account.send(path, request, signal)
+  if (answer.status !== 404) return answer
+  await answer.discard()
+  const found = await account.send(pathOf(container), { method: 'HEAD' }, signal)
+  await found.discard()
+  if (found.status === 404) throw noContainer(container)
+  if (found.status >= 300) throw fromStatus(found, `look for the container ${container}`)
+  return account.send(path, request, signal)
 }
 
 /** That the container is not there. */

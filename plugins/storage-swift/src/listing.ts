@@ -2,7 +2,7 @@
 import { type Answer, fromStatus } from '@freezer/openstack'
 import { Failure, isKey, type StoredBlob, throwIfAborted } from '@freezer/sdk'
 import type { Account } from './account.ts'
-import { noContainer } from './container.ts'
+import { noContainer, sendForObject } from './container.ts'
 import { isLarge } from './objects.ts'
 import { type Place, pathOf } from './place.ts'
 
@@ -116,7 +116,8 @@ async function sizeOf(
   key: string,
   signal: AbortSignal,
 ): Promise<number | undefined> {
-  const answer = await account.send(pathOf(container, prefix + key), { method: 'HEAD' }, signal)
+  const path = pathOf(container, prefix + key)
+  const answer = await sendForObject(account, container, path, { method: 'HEAD' }, signal)
   await answer.discard()
   if (answer.status === 404) return undefined
   if (answer.status >= 300) throw fromStatus(answer, `list ${key}`)

@@ -2,9 +2,9 @@
 import { createHash } from 'node:crypto'
 import { setImmediate as turn } from 'node:timers/promises'
 import { type Answer, fromStatus } from '@freezer/openstack'
-import { Failure, isKey, type Range, throwIfAborted } from '@freezer/sdk'
+import { Failure, isFailure, isKey, type Range, throwIfAborted } from '@freezer/sdk'
 import type { Account } from './account.ts'
-import { noContainer } from './container.ts'
+import { sendForObject } from './container.ts'
 import { type Place, pathOf } from './place.ts'
 
 /** Bytes that are hashed before others have their turn. */
@@ -25,7 +25,8 @@ export async function put(
   const path = pathOfKey(place, key)
   const etag = await digest(chunks, signal)
   const headers = { etag, 'content-type': 'application/octet-stream' }
-  const answer = await account.send(path, { method: 'PUT', headers, body: chunks }, signal)
+  const request = { method: 'PUT', headers, body: chunks } as const
+  const answer = await sendForObject(account, place.container, path, request, signal)
   if (answer.status < 300) {
     await answer.discard()
     const stored = plainEtag(answer)
@@ -40,7 +41,7 @@ export async function put(
       },
     )
   }
-  throw await refusal(account, answer, place, key, signal)
+  throw await refusal(answer, place, key)
 }
 
 /** MD5, which is what Swift calls an ETag. */
@@ -58,22 +59,12 @@ async function digest(chunks: readonly Uint8Array[], signal: AbortSignal): Promi
   return hash.digest('hex')
 }
 
-async function refusal(
-  account: Account,
-  answer: Answer,
-  place: Place,
-  key: string,
-  signal: AbortSignal,
-): Promise<Failure> {
+async function refusal(answer: Answer, place: Place, key: string): Promise<Failure> {
   const what = `store ${key} in the container ${place.container}`
   if (answer.status === 404) {
     await answer.discard()
-    // Swift says the same when it cannot ask for the container: only a look at that itself tells.
-    const found = await account.send(pathOf(place.container), { method: 'HEAD' }, signal)
-    await found.discard()
-    if (found.status === 404) return noContainer(place.container)
-    return new Failure('unavailable', `Cannot ${what}: the cloud cannot look for the container now.`, {
-      remedy: 'Try again later.',
+    return new Failure('unavailable', `Cannot ${what}: it is there, and then again it is not.`, {
+      remedy: 'Try again later; ask the operator of the cloud.',
       facts: { status: 404 },
     })
   }
@@ -101,11 +92,11 @@ export async function* get(
   throwIfAborted(signal)
   const path = pathOfKey(place, key)
   if (range?.length === 0) {
-    await exists(account, path, key, signal)
+    await exists(account, place, path, key, signal)
     return
   }
   const headers = range === undefined ? {} : { range: spellRange(range) }
-  const answer = await account.send(path, { method: 'GET', headers }, signal)
+  const answer = await sendForObject(account, place.container, path, { method: 'GET', headers }, signal)
   const { status } = answer
   // The range begins at the end of the blob, or beyond it.
   if (status === 416 && range !== undefined) return answer.discard()
@@ -125,8 +116,14 @@ function spellRange({ offset, length }: Range): string {
   return `bytes=${offset}-${Number.isSafeInteger(last) ? last : ''}`
 }
 
-async function exists(account: Account, path: string, key: string, signal: AbortSignal): Promise<void> {
-  const answer = await account.send(path, { method: 'HEAD' }, signal)
+async function exists(
+  account: Account,
+  { container }: Place,
+  path: string,
+  key: string,
+  signal: AbortSignal,
+): Promise<void> {
+  const answer = await sendForObject(account, container, path, { method: 'HEAD' }, signal)
   await answer.discard()
   if (answer.status >= 300) throw fromStatus(answer, `read ${key}`)
 }
@@ -227,20 +224,17 @@ export async function remove(
   signal: AbortSignal,
 ): Promise<void> {
   throwIfAborted(signal)
-  const path = pathOfKey(place, key)
-  const answer = await account.send(path, { method: 'DELETE' }, signal)
+  let answer: Answer
+  try {
+    const path = pathOfKey(place, key)
+    answer = await sendForObject(account, place.container, path, { method: 'DELETE' }, signal)
+  } catch (error) {
+    // A container that is gone holds nothing.
+    if (isFailure(error) && error.code === 'not-found') return
+    throw error
+  }
   await answer.discard()
-  if (answer.status < 300) return
-  if (answer.status !== 404) throw fromStatus(answer, `remove ${key}`)
-  // Swift says the same when it cannot ask for the container: then the blob may still be there.
-  const left = await account.send(path, { method: 'HEAD' }, signal)
-  await left.discard()
-  if (left.status === 404) return
-  if (left.status >= 300) throw fromStatus(left, `remove ${key}`)
-  throw new Failure('unavailable', `Cannot remove ${key}: the cloud cannot look for the container now.`, {
-    remedy: 'Try again later.',
-    facts: { status: 404 },
-  })
+  if (answer.status >= 300 && answer.status !== 404) throw fromStatus(answer, `remove ${key}`)
 }
 
 /** @throws Failure `internal` for a key that the storage contract does not permit */

@@ -102,8 +102,6 @@ const passing: readonly [what: string, meddling: Meddling, methods: readonly Met
       ],
   ),
   ['an answer 422', { answer: 422 }, ['put']],
-  // What Swift says while it cannot ask for the container.
-  ['an answer 404 although it is there', { answer: 404 }, ['put', 'remove']],
   ['a connection that ends before the request arrives', { cut: 'before' }, every],
   ['a connection that ends after the work is done', { cut: 'after' }, every],
   ['a body that is cut at once', { bytes: 0, end: 'cut' }, ['get', 'list']],
@@ -147,7 +145,7 @@ const lasting: readonly [what: string, meddling: Meddling, code: string, methods
   ['an answer 400', { answer: 400 }, 'denied', every],
   ['an answer 412', { answer: 412 }, 'denied', every],
   ['a redirection', { answer: 302, headers: { location: 'http://127.0.0.1:1/' } }, 'denied', every],
-  ['an answer 404', { answer: 404 }, 'not-found', ['get', 'list']],
+  ['an answer 404', { answer: 404 }, 'not-found', ['list']],
   ['a quota that is used up', { answer: 413, body: 'Upload exceeds quota.' }, 'no-space', ['put']],
   ['a blob that is too large', { answer: 413 }, 'configuration', ['put']],
   ['a cloud that is full', { answer: 507 }, 'no-space', ['put']],
@@ -170,6 +168,54 @@ for (const [what, meddling, code, methods] of lasting) {
     })
   }
 }
+
+describe('an answer 404 for what is there, as Swift gives while it cannot ask for the container', () => {
+  const container = '/v1/AUTH_test/faults'
+  for (const method of ['put', 'get', 'remove'] as const) {
+    test(`${method}: once, and it is asked again`, async () => {
+      await prepare()
+      meddler.seen.length = 0
+      strike(method, { answer: 404 }, 1)
+      await calls[method](storage)
+      assert.deepEqual(
+        meddler.seen.map((request) => request.method),
+        [verbs[method], 'HEAD', verbs[method]],
+      )
+      await settled(method, true)
+    })
+    test(`${method}: as long as the container cannot be asked for, it is unavailable`, async () => {
+      /** Of so many more looks for the container. */
+      let outage = 0
+      meddler.meddle = (request) => {
+        if (outage === 0) return undefined
+        if (isOf(method, request)) return { answer: 404 }
+        if (request.path !== container) return undefined
+        outage--
+        return { answer: 503 }
+      }
+      await prepare()
+      outage = 3
+      assert.equal((await failureOf(calls[method](storage))).code, 'unavailable')
+      assert.equal(outage, 2)
+      outage = 0
+      await prepare()
+      outage = 2
+      await calls[method](patient(storage))
+      assert.equal(outage, 0)
+      await settled(method, true)
+    })
+    test(`${method}: always`, async () => {
+      await prepare()
+      strike(method, { answer: 404 }, Number.POSITIVE_INFINITY)
+      if (method === 'remove') await calls.remove(storage)
+      else {
+        const { code } = await failureOf(calls[method](storage))
+        assert.equal(code, method === 'get' ? 'not-found' : 'unavailable')
+      }
+      await settled(method, false)
+    })
+  }
+})
 
 test('a container that was taken away: a put says so, a removal has nothing to do', async () => {
   const here = await open(asKeeper(server.authUrl, 'taken-away'))
