@@ -1,9 +1,10 @@
 /**
  * The storage `swift` beside `curl` and python-swiftclient, in turns, with a real Swift of this machine: how fast each writes
- * and reads the same objects, one after the other over one connection. Then the same backup to a directory and to Swift, in turns.
+ * and reads the same objects, one after the other over one connection. Then the same backup to a directory and to Swift, in turns,
+ * and beside it the ceiling: its segments alone, put two at once as a backup does.
  * Prints what each took, and how fast ours is measured by the others: 1.00 is as fast.
  *
- * Usage: node bench/swift.ts [MIB] [ROUNDS] [SCALE OF THE MIXED TREE]
+ * Usage: node bench/swift.ts [MIB] [ROUNDS] [SCALE OF THE MIXED TREE]; 0 MiB for the backups alone
  */
 import { execFileSync } from 'node:child_process'
 import { randomFillSync } from 'node:crypto'
@@ -13,7 +14,7 @@ import { checkOptions, quietContext } from '@freezer/sdk'
 import { swift } from '@freezer/storage-swift'
 import { installPackages } from '../test/services/service.ts'
 import { keeper, startSwift } from '../test/services/swift.ts'
-import { json, scratchDirectory } from '../test/support/program.ts'
+import { filesBelow, json, scratchDirectory } from '../test/support/program.ts'
 import { makeTree } from './corpus.ts'
 
 const mib = Number(process.argv[2] ?? 128)
@@ -103,7 +104,7 @@ function contestants(file: string, count: number, chunks: readonly Uint8Array[])
 }
 
 try {
-  for (const size of [4, 32]) {
+  for (const size of mib === 0 ? [] : [4, 32]) {
     const count = Math.max(1, Math.round(mib / size))
     const chunks = Array.from({ length: size }, () => randomFillSync(Buffer.allocUnsafeSlow(2 ** 20)))
     const file = path.join(scratch.path, `object${size}`)
@@ -126,7 +127,7 @@ try {
 
   const source = path.join(scratch.path, 'source')
   makeTree('mixed', source, scale)
-  const taken = { local: [] as number[], swift: [] as number[] }
+  const taken = { local: [] as number[], swift: [] as number[], puts: [] as number[] }
   const osrc = path.join(scratch.path, 'openrc')
   fs.writeFileSync(
     osrc,
@@ -138,14 +139,26 @@ try {
     taken.local.push(await time(async () => void (await json('backup', source, ...name, ...local))))
     const remote = ['--storage', 'swift', '--osrc', osrc, '--container', `backups${round}`]
     taken.swift.push(await time(async () => void (await json('backup', source, ...name, ...remote))))
+    // The server's own ceiling: the same segments, and nothing else to do.
+    const segments = filesBelow(path.join(scratch.path, `local${round}`)).map((file) =>
+      fs.readFileSync(path.join(scratch.path, `local${round}`, file)),
+    )
+    const put = async () => {
+      for (let one = segments.pop(); one !== undefined; one = segments.pop()) {
+        await storage.put(`ceiling/${segments.length}`, [one], signal)
+      }
+    }
+    taken.puts.push(await time(async () => void (await Promise.all([put(), put()]))))
   }
-  const seconds = (numbers: readonly number[]) => numbers.map((one) => one.toFixed(1)).join(', ')
-  console.log(
-    `backup of the mixed tree, local: ${median(taken.local).toFixed(2)} s (${seconds(taken.local)})`,
-  )
-  console.log(
-    `backup of the mixed tree, swift: ${median(taken.swift).toFixed(2)} s (${seconds(taken.swift)}), at ${(median(taken.local) / median(taken.swift)).toFixed(2)} of the speed of local`,
-  )
+  for (const [what, all] of Object.entries({
+    'backup of the mixed tree, local': taken.local,
+    'backup of the mixed tree, swift': taken.swift,
+    'its segments alone, swift': taken.puts,
+  })) {
+    console.log(`${what}: ${median(all).toFixed(2)} s (${all.map((one) => one.toFixed(1)).join(', ')})`)
+  }
+  const ratio = (numbers: readonly number[]) => (median(numbers) / median(taken.swift)).toFixed(2)
+  console.log(`swift at ${ratio(taken.local)} of the speed of local, at ${ratio(taken.puts)} of the ceiling`)
 } finally {
   await storage.close?.()
   scratch.remove()
