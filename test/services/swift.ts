@@ -31,13 +31,15 @@ export interface SwiftOptions {
   readonly pageSize?: number
   /** Bytes of the largest object in one piece. */
   readonly largest?: number
+  /** Whether its own users may speak S3, at the same origin: the user is the access key, the key its secret. */
+  readonly s3?: boolean
   /** Whose tokens it accepts too; it is put into the catalogue there. */
   readonly keystone?: Keystone
 }
 
 /** Starts one. @throws Error when it cannot be started */
 export async function startSwift(options: SwiftOptions = {}): Promise<Swift> {
-  const { tokenLife = 86_400, pageSize = 10_000, largest = 5 * 2 ** 30, keystone } = options
+  const { tokenLife = 86_400, pageSize = 10_000, largest = 5 * 2 ** 30, s3 = false, keystone } = options
   installPackages(
     'python3-swift',
     'memcached',
@@ -118,17 +120,14 @@ export async function startSwift(options: SwiftOptions = {}): Promise<Swift> {
     return port
   }
   const ports = [
-    await writeProxy(
-      'own',
-      ['tempauth'],
-      [
-        '[filter:tempauth]',
-        'use = egg:swift#tempauth',
-        `token_life = ${tokenLife}`,
-        `user_${keeper.user.replace(':', '_')} = ${keeper.key} .admin`,
-        `user_${guest.user.replace(':', '_')} = ${guest.key}`,
-      ],
-    ),
+    await writeProxy('own', s3 ? ['s3api', 'tempauth'] : ['tempauth'], [
+      ...(s3 ? ['[filter:s3api]', 'use = egg:swift#s3api', 'location = us-east-1'] : []),
+      '[filter:tempauth]',
+      'use = egg:swift#tempauth',
+      `token_life = ${tokenLife}`,
+      `user_${keeper.user.replace(':', '_')} = ${keeper.key} .admin`,
+      `user_${guest.user.replace(':', '_')} = ${guest.key}`,
+    ]),
   ]
   if (keystone !== undefined) {
     const port = await writeProxy('keystone', ['authtoken', 'keystoneauth'], await trust(keystone))
