@@ -141,18 +141,24 @@ export class Transfer {
 
   /** Waits for the server to say that it has, or gave, all. */
   async #end(): Promise<void> {
-    await this.#wait(() => this.#answer !== undefined, this.#settings.timeout * patienceFactor)
+    // That the data connection breaks now, when all has passed, means nothing: it is the answer that counts.
+    await this.#until(() => this.settled, this.#settings.timeout * patienceFactor)
+    this.#throwIfFailed()
     const { code } = this.#answer ?? { code: 0 }
     if (code >= 300) throw this.#lost(new Error(`unexpected answer ${code}`))
   }
 
-  async #wait(done: () => boolean, patience = this.#settings.timeout): Promise<void> {
-    await this.#until(() => done() || this.#broken !== undefined || this.#failure !== undefined, patience)
+  async #wait(done: () => boolean): Promise<void> {
+    const over = () => done() || this.#broken !== undefined || this.#failure !== undefined
+    await this.#until(over, this.#settings.timeout)
     if (this.#broken !== undefined && !this.settled) await this.settle()
-    if (this.#failure !== undefined) {
-      throw replyOf(this.#failure) === undefined ? this.#lost(this.#failure) : this.#failure
-    }
+    this.#throwIfFailed()
     if (this.#broken !== undefined) throw this.#lost(this.#broken)
+  }
+
+  #throwIfFailed(): void {
+    if (this.#failure === undefined) return
+    throw replyOf(this.#failure) === undefined ? this.#lost(this.#failure) : this.#failure
   }
 
   async #until(done: () => boolean, patience: number): Promise<void> {
