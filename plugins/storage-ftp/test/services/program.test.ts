@@ -99,7 +99,7 @@ test('a failure is one sentence, its own exit status, and no secret', async () =
   const words = ['list', ...storage('explicit', 'backups-explicit')]
   const strange = words.toSpliced(words.indexOf('--ftp-cacert') + 1, 1, server.strangersCa)
   const untrusted = await freezer(...strange)
-  assert.equal(untrusted.status, 16)
+  assert.equal(untrusted.status, 17)
   assert.match(untrusted.stderr, /certificate of 127\.0\.0\.1 port \d+ is not to be trusted/)
   const nowhere = await freezer(...words.toSpliced(words.indexOf('--ftp-port') + 1, 1, '1'), '--retries', '0')
   assert.equal(nowhere.status, 9)
