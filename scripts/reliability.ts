@@ -115,6 +115,11 @@ const promises: readonly Promised[] = [
     tests: ['sdk/test/recipient.test.ts', 'test/keys.test.ts'],
   },
   {
+    promise:
+      'A Swift that is busy, cut off, or says what is not so loses nothing: no wrong byte, no listing that only looks empty',
+    tests: ['plugins/storage-swift/test/services/faults.test.ts (npm run test:services)'],
+  },
+  {
     promise: 'A storage, codec or engine that breaks its contract is caught',
     tests: [
       'sdk/test/storage-contract.test.ts',

@@ -126,9 +126,9 @@ suite('a mistake', () => {
     ['no passphrase', ['list', ...target, '--encrypt-pass-file', nothing], 8, /nothing cannot be read/],
     [
       'a storage that is not there',
-      ['list', ...target, '--storage', 'swift'],
+      ['list', ...target, '--storage', 'tape'],
       12,
-      /"swift"\. Installed: local/,
+      /"tape"\. Installed: local/,
     ],
     [
       'a codec of another kind',

@@ -101,6 +101,23 @@ test('a list gives each key once, whatever broke, and never ends early', async (
   assert.equal(new Set(keys).size, 50)
 })
 
+test('a server that says how long to wait is waited for, up to the longest pause', async () => {
+  const asking = (seconds: number) =>
+    faultyStorage(memoryStorage(), [
+      { call: 1, fail: new Failure('unavailable', 'busy', { facts: { retryAfter: seconds } }) },
+    ])
+  const policy = { retries: 3, wait: 1, longest: 400 }
+  for (const [seconds, least] of [
+    [0.2, 200],
+    [60, 400],
+  ] as const) {
+    const start = performance.now()
+    await retrying(asking(seconds), quietContext(signal), policy).put('a', [], signal)
+    const took = performance.now() - start
+    assert.ok(took >= least - 5 && took < 30_000, `${took} ms, asked for ${seconds} s`)
+  }
+})
+
 test('waiting for a retry ends with the run', async () => {
   const controller = new AbortController()
   const slow = { retries: 3, wait: 60_000, longest: 60_000 }

@@ -1,7 +1,8 @@
 /**
  * A storage keeps named blobs. That is all: it knows no backup, level, manifest or codec, never retries,
  * sleeps or logs. What every storage needs beyond that (retry, bandwidth limits, verification, several at
- * once) is a wrapper with this same interface.
+ * once) is a wrapper with this same interface. When a server says how long it wants to be left alone, that is the fact
+ * `retryAfter` of the failure `unavailable`, in seconds.
  *
  * What the service behind it must provide
  * - A blob that was put is there for every later `get`, whole, also after a crash of either side.

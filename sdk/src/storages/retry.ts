@@ -18,16 +18,18 @@ export const retryDefaults: RetryPolicy = { retries: 7, wait: 500, longest: 30_0
 /**
  * `storage`, patient: failures of the temporary kind are tried again after a pause that grows and is never quite the
  * same, so that many clients of a server that came back do not all call at once. A `get` goes on where it broke off,
- * a `list` leaves out what it gave already. Each retry is told in the log.
+ * a `list` leaves out what it gave already. A failure with the fact `retryAfter`, seconds, is given that time, up to the
+ * longest pause. Each retry is told in the log.
  */
 export function retrying(storage: Storage, context: Context, policy: RetryPolicy = retryDefaults): Storage {
   /** Waits before the next try, or throws `error` when there is to be none. */
   async function pause(error: unknown, tried: number, what: string, signal: AbortSignal): Promise<void> {
     throwIfAborted(signal)
     if (!isTemporary(error) || tried >= policy.retries) throw error
+    const { message, facts } = asFailure(error)
     const longest = Math.min(policy.longest, policy.wait * 2 ** tried)
-    const time = longest * (0.5 + Math.random() / 2)
-    const { message } = asFailure(error)
+    const asked = Math.min(policy.longest, Number(facts['retryAfter'] ?? 0) * 1000)
+    const time = Math.max(asked, longest * (0.5 + Math.random() / 2))
     const after = `${(time / 1000).toFixed(1)} s`
     context.report({ type: 'log', level: 'info', message: `${what}: ${message} Trying again in ${after}.` })
     await sleep(time, undefined, { signal }).catch(() => throwIfAborted(signal))

@@ -1,0 +1,46 @@
+import { readdirSync, readlinkSync } from 'node:fs'
+import { after, describe, test } from 'node:test'
+import { storageContract } from '@freezer/sdk/testing'
+import { startFtpd } from '../../../../test/services/ftpd.ts'
+import { keeper, open, type Security } from './support.ts'
+
+const server = await startFtpd()
+after(() => server[Symbol.asyncDispose]())
+const plain = await startFtpd({ lines: ['FactsAdvertise off', 'AllowOverwrite off'] })
+after(() => plain[Symbol.asyncDispose]())
+
+let opened = 0
+
+/** Connections of this process. */
+function openHandles(): number {
+  const files = readdirSync('/proc/self/fd').map((fd) => {
+    try {
+      return readlinkSync(`/proc/self/fd/${fd}`)
+    } catch {
+      return ''
+    }
+  })
+  return files.filter((file) => file.startsWith('socket:')).length
+}
+
+for (const security of ['plain', 'explicit', 'implicit'] satisfies Security[]) {
+  describe(`an account of ProFTPD, TLS ${security}`, () => {
+    const openOne = () => open(keeper(server, `container${opened++}`, security))
+    const many = security === 'plain' ? 1050 : 200
+    for (const check of storageContract(openOne, { openHandles, many })) test(check.name, check.run)
+  })
+}
+
+describe('a single connection', () => {
+  const openOne = () => open({ ...keeper(server, `container${opened++}`), ftpConnections: 1 })
+  for (const check of storageContract(openOne, { openHandles, many: 100 })) test(check.name, check.run)
+})
+
+describe('a server that lists for people alone, and never renames onto a file', () => {
+  const openOne = () => open(keeper(plain, `container${opened++}`))
+  for (const check of storageContract(openOne, { openHandles, many: 300 })) {
+    // It cannot replace a file at once: for a moment a reader finds none.
+    if (check.name === 'shows whole blobs alone while others put, list and remove') continue
+    test(check.name, check.run)
+  }
+})

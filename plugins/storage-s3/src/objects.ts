@@ -1,0 +1,176 @@
+/** Blobs as objects. */
+import { createHash } from 'node:crypto'
+import { setImmediate as turn } from 'node:timers/promises'
+import { Failure, isKey, type Range, throwIfAborted } from '@freezer/sdk'
+import type { Bucket } from './bucket.ts'
+import { fromRefusal, noBucket } from './failures.ts'
+import type { Answer } from './http.ts'
+
+/** Bytes that are hashed before others have their turn. */
+const hashedAtOnce = 4 * 1024 * 1024
+
+/** What one request stores at most, by Amazon's reference; segments are a thousandth of that unless told otherwise. */
+const mostBytes = 5 * 2 ** 30
+
+/** A bucket, and what the names of its objects begin with. */
+export interface Place {
+  readonly bucket: Bucket
+  readonly prefix: string
+}
+
+/** `Storage.put`. The service compares what it received with the digests, and keeps nothing that differs. */
+export async function put(
+  { bucket, prefix }: Place,
+  key: string,
+  chunks: readonly Uint8Array[],
+  signal: AbortSignal,
+): Promise<void> {
+  throwIfAborted(signal)
+  const object = nameOf(prefix, key)
+  const what = `store ${object} in the bucket ${bucket.name}`
+  if (chunks.reduce((sum, chunk) => sum + chunk.length, 0) > mostBytes) {
+    throw new Failure('configuration', `Cannot ${what}: it is larger than 5 GiB.`, {
+      remedy: 'Use a smaller --max-segment-size.',
+    })
+  }
+  const { sha256, md5 } = await digests(chunks, signal)
+  const headers = { 'content-type': 'application/octet-stream', 'content-md5': md5 }
+  const answer = await bucket.send({ method: 'PUT', object, headers, body: chunks, sha256 }, signal)
+  if (answer.status === 200) await answer.discard()
+  else await refuse(bucket, answer, what, signal)
+}
+
+/** SHA-256 is part of the signature; MD5 is what services compare that do not read the former, and what locks demand. */
+async function digests(chunks: readonly Uint8Array[], signal: AbortSignal) {
+  const sha256 = createHash('sha256')
+  const md5 = createHash('md5')
+  let hashed = 0
+  for (const chunk of chunks) {
+    sha256.update(chunk)
+    md5.update(chunk)
+    hashed += chunk.length
+    if (hashed < hashedAtOnce) continue
+    hashed = 0
+    await turn()
+    throwIfAborted(signal)
+  }
+  return { sha256: sha256.digest('hex'), md5: md5.digest('base64') }
+}
+
+/** `Storage.get`. */
+export async function* get(
+  { bucket, prefix }: Place,
+  key: string,
+  range: Range | undefined,
+  signal: AbortSignal,
+): AsyncGenerator<Uint8Array> {
+  throwIfAborted(signal)
+  const object = nameOf(prefix, key)
+  const what = `read ${object} in the bucket ${bucket.name}`
+  if (range?.length === 0) {
+    const answer = await bucket.send({ method: 'HEAD', object }, signal)
+    if (answer.status === 200) await answer.discard()
+    else await refuse(bucket, answer, what, signal)
+    return
+  }
+  const headers = range === undefined ? {} : { range: spellRange(range) }
+  let answer = await bucket.send({ method: 'GET', object, headers }, signal)
+  if (answer.status === 404) {
+    // Swift says so for a moment while something else takes the place of an object.
+    await answer.discard()
+    answer = await bucket.send({ method: 'GET', object, headers }, signal)
+  }
+  switch (answer.status) {
+    case 200:
+      // A service need not know ranges (RFC 9110, 14.2).
+      yield* range === undefined ? whole(answer, key) : cut(whole(answer, key), range)
+      return
+    case 206: {
+      const first = /^bytes (\d+)-\d+\//.exec(answer.header('content-range') ?? '')?.[1]
+      if (range === undefined || Number(first) !== range.offset) {
+        await answer.discard()
+        throw notWhole(key)
+      }
+      yield* cut(whole(answer, key), { offset: 0, length: range.length })
+      return
+    }
+    case 416:
+      // Begins at or beyond the end.
+      await answer.discard()
+      return
+    default:
+      await refuse(bucket, answer, what, signal)
+  }
+}
+
+function spellRange({ offset, length }: Range): string {
+  const last = offset + length - 1
+  return `bytes=${offset}-${Number.isSafeInteger(last) ? last : ''}`
+}
+
+/** The body of `answer`, which has as many bytes as were announced. */
+async function* whole(answer: Answer, key: string): AsyncGenerator<Uint8Array> {
+  const announced = answer.header('content-length')
+  let received = 0
+  for await (const chunk of answer.chunks()) {
+    received += chunk.length
+    yield chunk
+  }
+  if (announced !== undefined && received !== Number(announced)) throw notWhole(key)
+}
+
+/** What of `chunks` lies in `range`. */
+async function* cut(
+  chunks: AsyncGenerator<Uint8Array>,
+  { offset, length }: Range,
+): AsyncGenerator<Uint8Array> {
+  let at = 0
+  for await (const chunk of chunks) {
+    const part = chunk.subarray(Math.max(0, offset - at), Math.max(0, offset + length - at))
+    at += chunk.length
+    if (part.length > 0) yield part
+    if (at > offset + length) return
+  }
+}
+
+function notWhole(key: string): Failure {
+  return new Failure('unavailable', `${key} ended before it was whole.`, { remedy: 'Try again later.' })
+}
+
+/** `Storage.remove`. */
+export async function remove({ bucket, prefix }: Place, key: string, signal: AbortSignal): Promise<void> {
+  throwIfAborted(signal)
+  const object = nameOf(prefix, key)
+  const answer = await bucket.send({ method: 'DELETE', object }, signal)
+  if (answer.status === 204 || answer.status === 200) {
+    await answer.discard()
+    return
+  }
+  const refusal = await bucket.refusal(answer)
+  const what = `remove ${object} in the bucket ${bucket.name}`
+  if (refusal.code === 'NoSuchBucket') throw await missingBucket(bucket, what, signal)
+  if (refusal.status !== 404) throw fromRefusal(refusal, what)
+}
+
+async function refuse(bucket: Bucket, answer: Answer, what: string, signal: AbortSignal): Promise<never> {
+  const refusal = await bucket.refusal(answer)
+  throw refusal.code === 'NoSuchBucket'
+    ? await missingBucket(bucket, what, signal)
+    : fromRefusal(refusal, what)
+}
+
+/** Why there is said to be no bucket: some services say the same when they cannot look for it now. */
+async function missingBucket(bucket: Bucket, what: string, signal: AbortSignal): Promise<Failure> {
+  const found = await bucket.send({ method: 'HEAD' }, signal)
+  await found.discard()
+  if (found.status === 404) return noBucket(bucket.name)
+  return new Failure('unavailable', `Cannot ${what}: the service cannot look for the bucket now.`, {
+    remedy: 'Try again later.',
+  })
+}
+
+/** @throws Failure `internal` for a key that the storage contract does not permit */
+function nameOf(prefix: string, key: string): string {
+  if (!isKey(key)) throw new Failure('internal', `"${key}" is not a key.`)
+  return prefix + key
+}

@@ -1,0 +1,85 @@
+import { createHash } from 'node:crypto'
+import type { Context, Options, Storage } from '@freezer/sdk'
+import { Bucket } from './bucket.ts'
+import { identify } from './credentials.ts'
+import { fromRefusal, noBucket } from './failures.ts'
+import { Http } from './http.ts'
+import { list } from './listing.ts'
+import { get, type Place, put, remove } from './objects.ts'
+import type { s3Options } from './options.ts'
+import { parsePlace } from './place.ts'
+
+/** The region that needs no word where a bucket is made. */
+const usualRegion = 'us-east-1'
+
+/**
+ * Opens the bucket that `options` name.
+ * @throws Failure `configuration`, `key`, `untrusted`, `not-found`, `denied`, `unavailable`
+ */
+export async function openStorage(
+  options: Options<typeof s3Options>,
+  { signal }: Context,
+  create: boolean,
+): Promise<Storage> {
+  const { bucket: name, prefix } = parsePlace(options.container)
+  const identity = await identify(options, process.env)
+  const { s3Cacert: cacert, insecure, s3Timeout: timeout } = options
+  const http = await Http.create({ timeout, cacert, insecure })
+  const virtual = isVirtual(options.s3Addressing, identity.endpoint, name)
+  const place = { bucket: new Bucket({ name, identity, virtual, http }), prefix }
+  try {
+    await check(place, create, signal)
+  } catch (error) {
+    http.close()
+    throw error
+  }
+  return {
+    put: (key, chunks, stop) => put(place, key, chunks, stop),
+    get: (key, range, stop) => get(place, key, range, stop),
+    list: (start, stop) => list(place, start, stop),
+    remove: (key, stop) => remove(place, key, stop),
+    close: () => {
+      http.close()
+      return Promise.resolve()
+    },
+  }
+}
+
+function isVirtual(addressing: string, endpoint: string, bucket: string): boolean {
+  if (addressing !== 'auto') return addressing === 'virtual'
+  // A name with a dot fits no certificate.
+  return /\.amazonaws\.com(?:\.cn)?$/.test(new URL(endpoint).hostname) && /^[a-z0-9-]+$/.test(bucket)
+}
+
+/**
+ * Lists, for it to fail here if it fails at all: an answer to HEAD says no more than a number. No key begins with a dot, so
+ * there is nothing to list.
+ */
+async function check({ bucket, prefix }: Place, create: boolean, signal: AbortSignal): Promise<void> {
+  const query = { 'list-type': '2', 'max-keys': '1', prefix: `${prefix}.` }
+  const answer = await bucket.send({ method: 'GET', query }, signal)
+  if (answer.status === 200) {
+    await answer.discard()
+    return
+  }
+  const refusal = await bucket.refusal(answer)
+  if (refusal.status !== 404) throw fromRefusal(refusal, `open the bucket ${bucket.name}`)
+  if (!create) throw noBucket(bucket.name)
+  await make(bucket, signal)
+}
+
+/** Makes the bucket, also when another process made it just now. */
+async function make(bucket: Bucket, signal: AbortSignal): Promise<void> {
+  const xml =
+    bucket.region === usualRegion
+      ? ''
+      : `<CreateBucketConfiguration xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><LocationConstraint>${bucket.region}</LocationConstraint></CreateBucketConfiguration>`
+  const sha256 = createHash('sha256').update(xml).digest('hex')
+  const answer = await bucket.send({ method: 'PUT', body: [Buffer.from(xml)], sha256 }, signal)
+  if (answer.status === 200) {
+    await answer.discard()
+    return
+  }
+  const refusal = await bucket.refusal(answer)
+  if (refusal.code !== 'BucketAlreadyOwnedByYou') throw fromRefusal(refusal, `make the bucket ${bucket.name}`)
+}
