@@ -1,5 +1,5 @@
-import { closeSync, openSync, readSync } from 'node:fs'
 import { Failure } from '@freezer/sdk'
+import { readBeginning } from './secret-files.ts'
 
 /** A longer first line is taken for a file that was never meant to be a passphrase. */
 const longest = 4096
@@ -12,27 +12,10 @@ const carriageReturn = 0x0d
  * @throws Failure `key` for a file that is missing, unreadable or whose first line is empty
  */
 export function readPassphrase(file: string): Uint8Array {
-  const buffer = Buffer.alloc(longest + 2)
-  let length = 0
-  try {
-    const handle = openSync(file, 'r')
-    try {
-      for (let count = -1; count !== 0 && length < buffer.length; length += count) {
-        count = readSync(handle, buffer, length, buffer.length - length, null)
-      }
-    } finally {
-      closeSync(handle)
-    }
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException
-    throw new Failure('key', `The passphrase file ${file} cannot be read: ${code}.`, {
-      remedy: 'Name a readable file whose first line is the passphrase.',
-      cause: error,
-    })
-  }
-  const lineEnd = buffer.subarray(0, length).indexOf(newline)
-  let end = lineEnd === -1 ? length : lineEnd
-  if (lineEnd > 0 && buffer[lineEnd - 1] === carriageReturn) end--
+  const bytes = readBeginning(file, 'passphrase file', longest + 2)
+  const lineEnd = bytes.indexOf(newline)
+  let end = lineEnd === -1 ? bytes.length : lineEnd
+  if (lineEnd > 0 && bytes[lineEnd - 1] === carriageReturn) end--
   if (end > longest) {
     throw new Failure('key', `The first line of the passphrase file ${file} is longer than ${longest} bytes.`)
   }
@@ -41,7 +24,7 @@ export function readPassphrase(file: string): Uint8Array {
       remedy: 'Write the passphrase into the first line of that file.',
     })
   }
-  const passphrase = Uint8Array.from(buffer.subarray(0, end))
-  buffer.fill(0)
+  const passphrase = bytes.slice(0, end)
+  bytes.fill(0)
   return passphrase
 }

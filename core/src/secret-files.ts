@@ -24,13 +24,26 @@ export function readRecipientFile(file: string): Uint8Array {
 }
 
 function readSecret(file: string, what: string, longest: number): Uint8Array {
-  const buffer = Buffer.alloc(longest + 1)
+  const bytes = readBeginning(file, what, longest + 1)
+  if (bytes.length > longest) {
+    throw new Failure('key', `The ${what} ${file} is longer than ${longest} bytes.`)
+  }
+  return bytes
+}
+
+/**
+ * The first bytes of a file that holds a secret.
+ * @param most bytes
+ * @throws Failure `key` for a file that is missing or unreadable
+ */
+export function readBeginning(file: string, what: string, most: number): Uint8Array {
+  const buffer = Buffer.alloc(most)
   let length = 0
   try {
     const handle = openSync(file, 'r')
     try {
-      for (let count = -1; count !== 0 && length < buffer.length; length += count) {
-        count = readSync(handle, buffer, length, buffer.length - length, null)
+      for (let count = -1; count !== 0 && length < most; length += count) {
+        count = readSync(handle, buffer, length, most - length, null)
       }
     } finally {
       closeSync(handle)
@@ -42,10 +55,9 @@ function readSecret(file: string, what: string, longest: number): Uint8Array {
       cause: error,
     })
   }
-  if (length > longest) throw new Failure('key', `The ${what} ${file} is longer than ${longest} bytes.`)
-  const secret = Uint8Array.from(buffer.subarray(0, length))
+  const bytes = Uint8Array.from(buffer.subarray(0, length))
   buffer.fill(0)
-  return secret
+  return bytes
 }
 
 /** A file that was made for a secret. */
