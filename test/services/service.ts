@@ -10,8 +10,8 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 
-/** Milliseconds in which a server must be ready. */
-const startTime = 30_000
+/** Milliseconds in which a server must be ready: Keystone needs five seconds, and half a minute on a machine that is very busy. */
+const startTime = 120_000
 
 /**
  * Installs Debian packages that are missing. Nothing is removed for them, and no daemon of theirs is started.

@@ -92,6 +92,42 @@ for (const name of ['own', 'keystone'] as const) {
   })
 }
 
+test('old backups go by a prune, through trouble too; what stays is checked, copied home, and restores', async () => {
+  const source = sourceTree('pruned', 11)
+  const random = seeded(12)
+  const options = storage(rcs.meddled, 'pruned')
+  for (let count = 0; count < 4; count++) {
+    await json('backup', source, ...options, '--backup-name', 'n', '--max-level', '1')
+    mutateTree(source, random)
+  }
+  await json('backup', source, ...options, '--backup-name', 'n', '--max-level', '1')
+  const tree = describeTree(source)
+  let count = 0
+  meddler.meddle = ({ path: where }) =>
+    /^\/v1\/[^/]+\/pruned[/?]/.test(where) && ++count % 9 === 5 ? { answer: 503 } : undefined
+  const before = performance.now()
+  const { removed } = await json('prune', ...options, '--keep-last', '1', '--swift-settle', '1s')
+  assert.ok(performance.now() - before > 2000, 'it did not wait for listings to settle')
+  meddler.meddle = () => undefined
+  assert.equal(removed, 4)
+  const { backups } = (await json('list', ...options)) as { backups: readonly unknown[] }
+  assert.equal(backups.length, 1)
+  await json('check', ...options, '--read-data')
+  await expectTree(options, tree)
+  const home = path.join(scratch.path, 'home')
+  await json(
+    'copy',
+    ...options,
+    '--to-storage',
+    'local',
+    '--to-container',
+    home,
+    '--to-encrypt-pass-file',
+    passphrase,
+  )
+  await expectTree(['--container', home, '--encrypt-pass-file', passphrase], tree)
+})
+
 test('a backup that outlives its token', async () => {
   const source = path.join(scratch.path, 'slow')
   fs.mkdirSync(source)
