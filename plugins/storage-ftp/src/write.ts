@@ -17,6 +17,9 @@ const maxMoves = 20
 /** Less room than this is none: file systems keep some for themselves. */
 const leastRoom = 256 * 1024
 
+/** Milliseconds that the renames of one blob may take that are not to be interrupted. */
+const moveTime = 60_000
+
 /** Milliseconds after which a temporary file belongs to a run that was killed. */
 const staleAfter = 24 * 60 * 60 * 1000
 
@@ -244,17 +247,20 @@ async function moveAside(
   signal: AbortSignal,
 ): Promise<void> {
   const aside = `${from}.old`
+  throwIfAborted(signal)
+  // An abort in between would leave no blob of that name.
+  const toTheEnd = AbortSignal.timeout(moveTime)
   for (let attempt = 1; ; attempt++) {
-    const moved = await tried(() => rename(connection, to, aside, signal))
+    const moved = await tried(() => rename(connection, to, aside, toTheEnd))
     try {
-      await rename(connection, from, to, signal)
-      if (moved) await tried(() => connection.command(`DELE ${aside}`, signal))
+      await rename(connection, from, to, toTheEnd)
+      if (moved) await tried(() => connection.command(`DELE ${aside}`, toTheEnd))
       return
     } catch (error) {
       if (!isRefusal(error)) throw error
       // Somebody else was faster, or the old one must come back.
-      if (moved && !(await tried(() => rename(connection, aside, to, signal)))) {
-        await tried(() => connection.command(`DELE ${aside}`, signal))
+      if (moved && !(await tried(() => rename(connection, aside, to, toTheEnd)))) {
+        await tried(() => connection.command(`DELE ${aside}`, toTheEnd))
       }
       if (attempt === maxMoves) throw error
     }

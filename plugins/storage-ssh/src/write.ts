@@ -39,6 +39,9 @@ const staleAfter = 24 * 60 * 60 * 1000
 const fileMode = 0o600
 const directoryMode = 0o700
 
+/** Milliseconds that two renames may take that are not to be interrupted. */
+const moveTime = 60_000
+
 /** Less room than this is none: file systems keep some for themselves. */
 const leastRoom = 256 * 1024
 
@@ -250,16 +253,19 @@ async function moveAside(channel: Channel, from: string, to: string, signal: Abo
       if (statusOf(error) !== status.failure || attempt === maxAttempts) throw error
     }
     const aside = `${from}.old`
+    throwIfAborted(signal)
+    // An abort in between would leave no blob of that name.
+    const toTheEnd = AbortSignal.timeout(moveTime)
     try {
       if (await isDirectory(channel, to, signal)) throw clash(to, undefined)
-      await rename(channel, to, aside, signal)
+      await rename(channel, to, aside, toTheEnd)
     } catch (error) {
       // Somebody else moved it.
       if (statusOf(error) !== status.noSuchFile) throw error
       continue
     }
     try {
-      await rename(channel, from, to, signal)
+      await rename(channel, from, to, toTheEnd)
     } catch (error) {
       await tidy((stop) => rename(channel, aside, to, stop))
       await tidy((stop) => removeFile(channel, aside, stop))
