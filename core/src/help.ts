@@ -32,7 +32,7 @@ export default class FreezerHelp extends Help {
     const groups = [
       { title: '', declarations: { ...spec.options, ...selectors } },
       { title: 'general', declarations: commonOptions },
-      ...(await providerGroups(registry, kinds)),
+      ...usualFirst(await providerGroups(registry, kinds), spec.selectors),
       ...(spec.second === undefined ? [] : await secondGroups(registry, spec.second)),
     ]
     command.flags = helpFlags(groups) as typeof command.flags
@@ -43,6 +43,13 @@ export default class FreezerHelp extends Help {
       process.stderr.write(`freezer: ${visible(`${name} was refused: ${message} ${remedy}`)}\n`)
     }
   }
+}
+
+/** An option that several providers take stands under the one that is used unless told otherwise. */
+function usualFirst(groups: readonly OptionGroup[], selectors: OptionDeclarations): readonly OptionGroup[] {
+  const usual = new Set(Object.entries(selectors).map(([kind, option]) => `${kind} ${option.default}`))
+  const rank = ({ title }: OptionGroup): number => (usual.has(title) ? 0 : 1)
+  return groups.toSorted((a, b) => rank(a) - rank(b))
 }
 
 const secretTitle = 'SECRETS, IN THE FILE OF --config OR THE ENVIRONMENT'
