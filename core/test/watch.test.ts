@@ -482,7 +482,7 @@ suite('a notifier', () => {
     assert.match(stdout, /^NOTIFIER WEBHOOK FLAGS\n +--webhook-token-file=FILE/m)
     assert.match(
       stdout,
-      /^SECRETS.*\n(?:(?: .*)?\n)*? +webhook_url, FREEZER_WEBHOOK_URL +notifier webhook: Where to/m,
+      /^SECRETS.*\n(?:(?: .*)?\n)*? +webhook_url, FREEZER_WEBHOOK_URL\s+notifier webhook: Where to/m,
     )
     const { stdout: list } = await freezer(['list', '--help'])
     assert.doesNotMatch(list, /webhook|metrics/)
