@@ -161,7 +161,11 @@ export class EngineThread implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#worker.terminate()
+    // A thread that is ended while it loads a native library can take the whole process along: let it end by itself.
+    this.#worker.postMessage({ type: 'abort' } satisfies ToEngine)
+    const timer = setTimeout(() => void this.#worker.terminate(), abortGrace)
+    await this.#ended.promise
+    clearTimeout(timer)
   }
 }
 
