@@ -162,7 +162,7 @@ export class EngineThread implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     // A thread that is ended while it loads a native library can take the whole process along: let it end by itself.
-    this.#worker.postMessage({ type: 'abort' } satisfies ToEngine)
+    this.#worker.postMessage({ type: 'abort' } satisfies ToEngine, [])
     const timer = setTimeout(() => void this.#worker.terminate(), abortGrace)
     await this.#ended.promise
     clearTimeout(timer)
