@@ -12,6 +12,13 @@ export interface Argument {
   readonly multiple?: boolean
 }
 
+/** The one backup that a command looks into. */
+export const backupArgument: Argument = {
+  label: 'BACKUP',
+  option: 'backup',
+  help: 'Id, or its beginning; latest; or a date: the newest backup up to it',
+}
+
 /** Arguments, in their order, for oclif's parser and help. Nothing is ever read from stdin in their place. */
 export function argumentInput(positional: readonly Argument[] = []): ArgInput {
   return Object.fromEntries(

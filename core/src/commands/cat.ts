@@ -1,5 +1,5 @@
 import type { Context, OptionDeclarations } from '@freezer/sdk'
-import { argumentInput } from '../argument.ts'
+import { argumentInput, backupArgument } from '../argument.ts'
 import { FreezerCommand } from '../command.ts'
 import type { OpenRun } from '../composition.ts'
 import type { CommandSpec, Invocation } from '../invocation.ts'
@@ -23,11 +23,7 @@ const spec: CommandSpec<typeof selectors, typeof ownOptions> = {
   providers: ({ storage }) => [{ kind: 'storage', name: storage }],
   kinds: ['storage'],
   positional: [
-    {
-      label: 'BACKUP',
-      option: 'backup',
-      help: 'Id, or its beginning; latest; or a date: the newest backup up to it',
-    },
+    backupArgument,
     { label: 'PATH', option: 'path', help: 'File, relative to the directory that was backed up' },
   ],
 }
