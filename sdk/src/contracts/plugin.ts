@@ -13,9 +13,9 @@ import type { StorageDriver } from './storage.ts'
 
 /**
  * Version of the contracts: a host loads plugins of the same major and of a minor that is not newer.
- * 1.1 has notifiers.
+ * 1.1 has notifiers; 1.2 has streams, snapshots that are made, and readers of what other programs stored.
  */
-export const apiVersion = '1.1'
+export const apiVersion = '1.2'
 
 export const providerKinds = ['mode', 'snapshot', 'engine', 'codec', 'storage', 'notifier'] as const
 export type ProviderKind = (typeof providerKinds)[number]
