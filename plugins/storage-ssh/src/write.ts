@@ -23,8 +23,8 @@ import {
 /** Bytes written at once: what every OpenSSH takes. */
 const requestSize = 254 * 1024
 
-/** Requests under way for one blob. */
-const requestsAtOnce = 8
+/** Requests under way for one blob: twice the window of a channel, so that it is never empty while answers come. */
+const requestsAtOnce = 16
 
 /** Attempts to put a file into a directory that others remove as soon as it is empty. */
 const maxAttempts = 100
