@@ -1,10 +1,9 @@
 /**
  * The storage `swift` beside `curl` and python-swiftclient, in turns, with a real Swift of this machine: how fast each writes
- * and reads the same objects, one after the other over one connection. Then the same backup to a directory and to Swift, in turns,
- * and beside it the ceiling: its segments alone, put two at once as a backup does.
- * Prints what each took, and how fast ours is measured by the others: 1.00 is as fast.
+ * and reads the same objects, one after the other over one connection. Prints what each took, and how fast ours is measured
+ * by the others: 1.00 is as fast. Whole backups are in remote.ts.
  *
- * Usage: node bench/swift.ts [MIB] [ROUNDS] [SCALE OF THE MIXED TREE]; 0 MiB for the backups alone
+ * Usage: node bench/swift.ts [MIB] [ROUNDS]
  */
 import { execFileSync } from 'node:child_process'
 import { randomFillSync } from 'node:crypto'
@@ -14,12 +13,10 @@ import { checkOptions, quietContext } from '@freezer/sdk'
 import { swift } from '@freezer/storage-swift'
 import { installPackages } from '../test/services/service.ts'
 import { keeper, startSwift } from '../test/services/swift.ts'
-import { filesBelow, json, scratchDirectory } from '../test/support/program.ts'
-import { makeTree } from './corpus.ts'
+import { scratchDirectory } from '../test/support/program.ts'
 
 const mib = Number(process.argv[2] ?? 128)
 const rounds = Number(process.argv[3] ?? 5)
-const scale = Number(process.argv[4] ?? 0.25)
 const { signal } = new AbortController()
 
 installPackages('python3-swiftclient', 'curl')
@@ -104,7 +101,7 @@ function contestants(file: string, count: number, chunks: readonly Uint8Array[])
 }
 
 try {
-  for (const size of mib === 0 ? [] : [4, 32]) {
+  for (const size of [4, 32]) {
     const count = Math.max(1, Math.round(mib / size))
     const chunks = Array.from({ length: size }, () => randomFillSync(Buffer.allocUnsafeSlow(2 ** 20)))
     const file = path.join(scratch.path, `object${size}`)
@@ -124,41 +121,6 @@ try {
       }
     }
   }
-
-  const source = path.join(scratch.path, 'source')
-  makeTree('mixed', source, scale)
-  const taken = { local: [] as number[], swift: [] as number[], puts: [] as number[] }
-  const osrc = path.join(scratch.path, 'openrc')
-  fs.writeFileSync(
-    osrc,
-    `OS_AUTH_URL=${server.authUrl} OS_USERNAME=${keeper.user} OS_PASSWORD=${keeper.key}\n`,
-  )
-  for (let round = 0; round < rounds; round++) {
-    const name = ['--backup-name', `n${round}`]
-    const local = ['--container', path.join(scratch.path, `local${round}`)]
-    taken.local.push(await time(async () => void (await json('backup', source, ...name, ...local))))
-    const remote = ['--storage', 'swift', '--osrc', osrc, '--container', `backups${round}`]
-    taken.swift.push(await time(async () => void (await json('backup', source, ...name, ...remote))))
-    // The server's own ceiling: the same segments, and nothing else to do.
-    const segments = filesBelow(path.join(scratch.path, `local${round}`)).map((file) =>
-      fs.readFileSync(path.join(scratch.path, `local${round}`, file)),
-    )
-    const put = async () => {
-      for (let one = segments.pop(); one !== undefined; one = segments.pop()) {
-        await storage.put(`ceiling/${segments.length}`, [one], signal)
-      }
-    }
-    taken.puts.push(await time(async () => void (await Promise.all([put(), put()]))))
-  }
-  for (const [what, all] of Object.entries({
-    'backup of the mixed tree, local': taken.local,
-    'backup of the mixed tree, swift': taken.swift,
-    'its segments alone, swift': taken.puts,
-  })) {
-    console.log(`${what}: ${median(all).toFixed(2)} s (${all.map((one) => one.toFixed(1)).join(', ')})`)
-  }
-  const ratio = (numbers: readonly number[]) => (median(numbers) / median(taken.swift)).toFixed(2)
-  console.log(`swift at ${ratio(taken.local)} of the speed of local, at ${ratio(taken.puts)} of the ceiling`)
 } finally {
   await storage.close?.()
   scratch.remove()

@@ -1,0 +1,144 @@
+/**
+ * Backups of the mixed tree to a directory, to an SSH server and to Swift, in turns, all on this machine. Beside each remote one
+ * the server's own part: the same segments put by themselves, two at once as a backup does.
+ *
+ * Prints seconds, and the seconds that all cores together were busy. Server and client share the cores here, so a remote backup
+ * cannot take less than both parts need of them: that floor is printed beside it. Run it on a machine that does nothing else.
+ *
+ * Usage: node bench/remote.ts [SCALE OF THE TREE] [ROUNDS]
+ */
+import fs from 'node:fs'
+import { availableParallelism } from 'node:os'
+import path from 'node:path'
+import { checkOptions, quietContext, type Storage, type StorageDriver, spell } from '@freezer/sdk'
+import { ssh } from '@freezer/storage-ssh'
+import { swift } from '@freezer/storage-swift'
+import { startSshd } from '../test/services/sshd.ts'
+import { keeper, startSwift } from '../test/services/swift.ts'
+import { filesBelow, json, scratchDirectory } from '../test/support/program.ts'
+import { makeTree } from './corpus.ts'
+
+const scale = Number(process.argv[2] ?? 1)
+const rounds = Number(process.argv[3] ?? 5)
+const { signal } = new AbortController()
+/** Jiffies in a second, as Linux shows them to programs. */
+const jiffies = 100
+
+interface Taken {
+  readonly seconds: number
+  /** Of all cores together. */
+  readonly busy: number
+}
+
+/** A server, the options that lead to a container of it, and the same for the program. */
+interface Remote {
+  readonly storage: Storage
+  readonly flags: (container: string) => readonly string[]
+}
+
+await using sshd = await startSshd()
+await using proxy = await startSwift()
+const scratch = scratchDirectory('bench-remote')
+const osrc = path.join(scratch.path, 'openrc')
+fs.writeFileSync(osrc, `OS_AUTH_URL=${proxy.authUrl} OS_USERNAME=${keeper.user} OS_PASSWORD=${keeper.key}\n`)
+const ini = path.join(scratch.path, 'ssh.ini')
+const sshOptions = {
+  sshHost: '127.0.0.1',
+  sshPort: sshd.port,
+  sshUsername: 'keeper',
+  sshKey: sshd.key,
+  sshKnownHosts: sshd.knownHosts,
+}
+fs.writeFileSync(
+  ini,
+  Object.entries(sshOptions)
+    .map(([name, value]) => `${spell(name, '_')} = ${value}\n`)
+    .join(''),
+)
+const remotes: Record<string, Remote> = {
+  ssh: {
+    storage: await open(ssh, { ...sshOptions, container: 'ceiling' }),
+    flags: (container) => ['--config', ini, '--storage', 'ssh', '--container', container],
+  },
+  swift: {
+    storage: await open(swift, {
+      container: 'ceiling',
+      osAuthUrl: proxy.authUrl,
+      osUsername: keeper.user,
+      osPassword: keeper.key,
+    }),
+    flags: (container) => ['--storage', 'swift', '--osrc', osrc, '--container', container],
+  },
+}
+
+function open(driver: StorageDriver, options: Readonly<Record<string, unknown>>): Promise<Storage> {
+  return driver.open(checkOptions(driver.options, options), quietContext(), { create: true })
+}
+
+/** Seconds that the cores were busy since this machine began. */
+function busy(): number {
+  const [user = 0, nice = 0, system = 0, , , irq = 0, soft = 0] =
+    fs.readFileSync('/proc/stat', 'utf8').split('\n', 1)[0]?.split(/ +/).slice(1).map(Number) ?? []
+  return (user + nice + system + irq + soft) / jiffies
+}
+
+async function measure(work: () => Promise<unknown>): Promise<Taken> {
+  const [start, before] = [performance.now(), busy()]
+  await work()
+  return { seconds: (performance.now() - start) / 1000, busy: busy() - before }
+}
+
+/** Puts `segments`, two at once. */
+async function put({ storage }: Remote, segments: readonly Buffer[]): Promise<void> {
+  const left = [...segments]
+  const some = async () => {
+    for (let one = left.pop(); one !== undefined; one = left.pop()) {
+      await storage.put(`segments/${left.length}`, [one], signal)
+    }
+  }
+  await Promise.all([some(), some()])
+}
+
+const median = (numbers: readonly number[]) =>
+  numbers.toSorted((a, b) => a - b)[numbers.length >> 1] ?? Number.NaN
+const seconds = (taken: readonly Taken[]) => median(taken.map((one) => one.seconds))
+const cores = (taken: readonly Taken[]) => median(taken.map((one) => one.busy))
+
+try {
+  const source = path.join(scratch.path, 'source')
+  makeTree('mixed', source, scale)
+  const local: Taken[] = []
+  const far = Object.entries(remotes).map(([name, remote]) => ({
+    name,
+    remote,
+    backups: [] as Taken[],
+    alone: [] as Taken[],
+  }))
+  for (let round = 0; round < rounds; round++) {
+    const backup = (...flags: string[]) => json('backup', source, '--backup-name', `n${round}`, ...flags)
+    const container = path.join(scratch.path, `local${round}`)
+    local.push(await measure(() => backup('--container', container)))
+    const segments = filesBelow(container).map((file) => fs.readFileSync(path.join(container, file)))
+    for (const { remote, backups, alone } of far) {
+      backups.push(await measure(() => backup(...remote.flags(`backups${round}`))))
+      alone.push(await measure(() => put(remote, segments)))
+    }
+  }
+  const show = (what: string, taken: readonly Taken[]) => {
+    const each = taken.map((one) => one.seconds.toFixed(1)).join(', ')
+    console.log(`${what}: ${seconds(taken).toFixed(2)} s (${each}), cores busy ${cores(taken).toFixed(2)} s`)
+  }
+  show('local', local)
+  for (const { name, backups, alone } of far) {
+    show(name, backups)
+    show(`${name}, its segments alone`, alone)
+    const floor = Math.max((cores(local) + cores(alone)) / availableParallelism(), seconds(alone))
+    const [ofLocal, ofFloor] = [seconds(local), floor].map((one) => (one / seconds(backups)).toFixed(2))
+    console.log(
+      `${name} at ${ofLocal} of the speed of local; floor of both parts ${floor.toFixed(2)} s, at ${ofFloor} of it`,
+    )
+  }
+} finally {
+  for (const { storage } of Object.values(remotes)) await storage.close?.()
+  scratch.remove()
+}
