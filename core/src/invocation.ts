@@ -9,8 +9,8 @@ import type { Contradiction, Sources } from './configuration.ts'
 import { refuseUnknownKeys, settings, settle, values } from './configuration.ts'
 import type { OptionGroup } from './flags.ts'
 import { readIni } from './ini.ts'
-import type { WatchOptions } from './options.ts'
-import { commonOptions, containerContradictions, watchOptions } from './options.ts'
+import type { HookOptions, WatchOptions } from './options.ts'
+import { commonOptions, containerContradictions, hookOptions, watchOptions } from './options.ts'
 import { prefixedOptions, type Second, secondsOf, withoutPrefix } from './second.ts'
 
 /** A provider that a run uses. */
@@ -36,6 +36,8 @@ export interface CommandSpec<S extends OptionDeclarations, D extends OptionDecla
   readonly positional?: readonly Argument[]
   /** Whose backups a run is about, for its metrics and notifiers; a command without this has neither. */
   watched?(options: Options<S> & Options<D>): Subject
+  /** Whether commands of the person are run around it: for what works long, or changes a container or a tree. */
+  readonly hooked?: boolean
 }
 
 /** Whose backups a run is about; of every machine, or every name, where nothing is said. */
@@ -48,14 +50,20 @@ export type AnySpec = CommandSpec<OptionDeclarations, OptionDeclarations>
 
 type Common = typeof commonOptions
 
-/** The options that choose who is told how a run of `spec` ended. */
-export function watchOptionsOf({ watched }: { readonly watched?: unknown }): OptionDeclarations {
-  return watched === undefined ? {} : watchOptions
+/** The options of what goes on around a run of `spec`: who is told how it ended, and what is run before and after it. */
+export function watchOptionsOf({
+  watched,
+  hooked = false,
+}: {
+  readonly watched?: unknown
+  readonly hooked?: boolean
+}): OptionDeclarations {
+  return { ...(watched === undefined ? {} : watchOptions), ...(hooked ? hookOptions : {}) }
 }
 
 /** A command with everything that was said to it. */
 export interface Invocation<S extends OptionDeclarations, D extends OptionDeclarations> {
-  readonly options: Options<S> & Options<D> & Options<Common> & WatchOptions
+  readonly options: Options<S> & Options<D> & Options<Common> & WatchOptions & Partial<HookOptions>
   readonly registry: Registry
   /** A provider that `spec.providers` chose, with its checked options. */
   provider<K extends ProviderKind>(

@@ -55,6 +55,32 @@ export const watchOptions = {
 
 export type WatchOptions = Partial<Options<typeof watchOptions>>
 
+/** What else is run around a run. Every command whose spec says `hooked` has them. */
+export const hookOptions = {
+  before: {
+    type: 'string',
+    value: 'COMMAND',
+    help:
+      'Run COMMAND first, without a shell; when it fails, nothing else is done\n' +
+      'It is split into words as a shell would. docs/hooks.md says what these commands are told.',
+  },
+  after: {
+    type: 'string',
+    value: 'COMMAND',
+    help: 'Run COMMAND at the end, however it ended, be it by an interruption',
+  },
+  onFailure: { type: 'string', value: 'COMMAND', help: 'Run COMMAND last when the exit status is not 0' },
+  hookTimeout: {
+    type: 'duration',
+    default: 3_600_000,
+    min: 1000,
+    max: 604_800_000,
+    help: 'How long each of these commands may take; then it is ended, and has failed',
+  },
+} as const satisfies OptionDeclarations
+
+export type HookOptions = Options<typeof hookOptions>
+
 /** Which backups are meant, by whose they are. */
 export const filterOptions = {
   backupName: { type: 'string', short: 'N', value: 'NAME', help: 'Only backups of this name' },

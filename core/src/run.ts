@@ -1,5 +1,6 @@
 /** One run of a command, from its arguments to its exit status. */
 
+import { randomUUID } from 'node:crypto'
 import type { Context, OptionDeclarations } from '@freezer/sdk'
 import type { Config } from '@oclif/core/interfaces'
 import { words } from './command-line.ts'
@@ -8,10 +9,11 @@ import { discover } from './discovery.ts'
 import { interruption } from './interruption.ts'
 import type { AnySpec, CommandSpec, Invocation } from './invocation.ts'
 import { readInvocation } from './invocation.ts'
-import type { ContainerOptions, WatchOptions } from './options.ts'
+import type { ContainerOptions } from './options.ts'
 import type { Output } from './output/output.ts'
 import type { Outcome, Presentation } from './output/reporter.ts'
 import { Reporter } from './output/reporter.ts'
+import type { RunEnd, RunHooks } from './run-hooks.ts'
 import type { Watch } from './watch.ts'
 
 /** A command with what was said to it. */
@@ -44,12 +46,16 @@ export async function performCommand<S extends ContainerOptions, D extends Optio
     for (const { package: plugin, message, remedy } of registry.refusals) {
       context.report({ type: 'log', level: 'warn', message: `${plugin} was refused: ${message} ${remedy}` })
     }
-    watch = await startWatch(name, spec, invocation, context, reporter.warn)
+    const around = await startAround(name, spec, invocation, context, reporter.warn)
+    watch = around.watch
     const { runOpener } = await import('./composition.ts')
     const open = runOpener(invocation as Invocation<ContainerOptions, D>, context)
-    const outcome = await perform(invocation, context, open, reporter.output)
-    const status = reporter.finish(outcome)
-    await watch?.(outcome)
+    const work = () => perform(invocation, context, open, reporter.output)
+    const { hooks } = around
+    const end = hooks === undefined ? { outcome: await work() } : await within(hooks, work)
+    if ('failure' in end) throw end.failure
+    const status = reporter.finish(end.outcome)
+    await watch?.(end.outcome)
     return status
   } catch (error) {
     const status = reporter.fail(error)
@@ -58,19 +64,36 @@ export async function performCommand<S extends ContainerOptions, D extends Optio
   }
 }
 
-/** What tells others how the run ended; undefined when nobody wants to know. */
-async function startWatch<S extends ContainerOptions, D extends OptionDeclarations>(
+/** Does the work between the hooks. */
+async function within(hooks: RunHooks, work: () => Promise<Outcome>): Promise<RunEnd> {
+  try {
+    await hooks.before()
+    return hooks.after({ outcome: await work() })
+  } catch (failure) {
+    return hooks.after({ failure })
+  }
+}
+
+/** What goes on around the work: who is told how it ended, and what is run before and after it. */
+async function startAround<S extends ContainerOptions, D extends OptionDeclarations>(
   command: string,
   spec: CommandSpec<S, D>,
   invocation: Invocation<S, D>,
   context: Context,
   warn: (message: string) => void,
-): Promise<Watch | undefined> {
-  const { notify = [], metricsFile }: WatchOptions = invocation.options
-  const subject = spec.watched?.(invocation.options)
-  if (subject === undefined || (notify.length === 0 && metricsFile === undefined)) return undefined
+): Promise<{ watch?: Watch | undefined; hooks?: RunHooks | undefined }> {
+  const { notify = [], metricsFile, before, after, onFailure, hookTimeout } = invocation.options
+  const { backupName, hostname } = invocation.options as Readonly<Record<string, string | undefined>>
+  const watched = notify.length > 0 || metricsFile !== undefined
+  const hooked = hookTimeout !== undefined && [before, after, onFailure].some((one) => one !== undefined)
+  if (!watched && !hooked) return {}
+  const subject = spec.watched?.(invocation.options) ?? { name: backupName, host: hostname }
+  const run = { id: randomUUID(), started: context.now(), command, subject, invocation, context, warn }
   const { watchRun } = await import('./watch.ts')
-  return watchRun({ command, subject, invocation, context, warn })
+  const watch = watched ? watchRun(run) : undefined
+  if (!hooked) return { watch }
+  const { runHooks } = await import('./run-hooks.ts')
+  return { watch, hooks: runHooks(run, { before, after, onFailure, hookTimeout }) }
 }
 
 export const screen = { stdout: process.stdout, stderr: process.stderr, now: () => performance.now() }

@@ -1,5 +1,4 @@
 /** Tells who watches how a run ended: a metrics file for Prometheus, and notifiers. Nothing here changes the outcome. */
-import { randomUUID } from 'node:crypto'
 import { hostname } from 'node:os'
 import type { Context, Notifier, OptionDeclarations, Options, RunReport } from '@freezer/sdk'
 import { asFailure, exitStatus, Failure, isFailure, toRecord } from '@freezer/sdk'
@@ -11,6 +10,10 @@ import type { Outcome } from './output/reporter.ts'
 export type Watch = (end: Pick<Outcome, 'failure' | 'backups'>) => Promise<void>
 
 export interface WatchedRun {
+  /** A UUID. */
+  readonly id: string
+  /** Milliseconds since 1970. */
+  readonly started: number
   readonly command: string
   readonly subject: Subject
   readonly invocation: Invocation<ContainerOptions, OptionDeclarations>
@@ -21,15 +24,14 @@ export interface WatchedRun {
 /** Milliseconds that a notifier has. */
 const limit = 10_000
 
-/** Starts the clock of a run. */
+/** What is done when the run has ended. */
 export function watchRun(run: WatchedRun): Watch {
   const { options, provider } = run.invocation
   const { dryRun } = options as Readonly<Record<string, unknown>>
-  const started = run.context.now()
   return async (end) => {
     // A run that was only to show what it would do is no news, and must not pass for one that did it.
     if (dryRun === true) return
-    const report = reportOf(run, started, end)
+    const report = reportOf(run, end)
     if (options.metricsFile !== undefined) {
       try {
         const { updateMetricsFile } = await import('./metrics-file.ts')
@@ -60,21 +62,28 @@ function spoken({ message, remedy }: Failure): string {
   return remedy === undefined ? message : `${message} ${remedy}`
 }
 
-function reportOf(
-  { command, subject, invocation, context }: WatchedRun,
-  started: number,
-  { failure, backups }: Pick<Outcome, 'failure' | 'backups'>,
-): RunReport {
-  const ended = context.now()
-  const base = {
-    run: randomUUID(),
+/** What is known of a run before it does anything. */
+export function beginningOf({ id, started, command, subject, invocation }: WatchedRun) {
+  return {
+    run: id,
     command,
     machine: hostname(),
     storage: invocation.options.storage,
     ...subject,
     started: new Date(started).toISOString(),
+  }
+}
+
+/** How a run ended. */
+export function reportOf(
+  run: WatchedRun,
+  { failure, backups }: Pick<Outcome, 'failure' | 'backups'>,
+): RunReport {
+  const ended = run.context.now()
+  const base = {
+    ...beginningOf(run),
     ended: new Date(ended).toISOString(),
-    seconds: (ended - started) / 1000,
+    seconds: (ended - run.started) / 1000,
     backups,
   }
   if (failure === undefined) return { ...base, outcome: 'success', exitStatus: 0 }

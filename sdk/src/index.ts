@@ -1,6 +1,7 @@
 export type { CheckedDamage, CheckReport, CheckRequest } from './check/check.ts'
 export type { DataPart } from './check/selection.ts'
 export * from './contracts/codec.ts'
+export { splitCommand, splitPipeline } from './contracts/command-words.ts'
 export * from './contracts/context.ts'
 export * from './contracts/engine.ts'
 export * from './contracts/entry.ts'

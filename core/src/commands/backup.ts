@@ -104,6 +104,7 @@ const spec: CommandSpec<typeof selectors, typeof ownOptions> = {
     ...(encrypts(secrets) ? [{ kind: 'codec', name: encryption } as const] : []),
   ],
   kinds: ['mode', 'engine', 'codec', 'storage'],
+  hooked: true,
   contradictions: [
     { names: ['maxLevel', 'alwaysLevel'] },
     { names: ['incremental', 'maxLevel'], clash: isFull },

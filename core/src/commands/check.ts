@@ -32,6 +32,7 @@ const spec: CommandSpec<typeof selectors, typeof ownOptions> = {
   options: ownOptions,
   providers: ({ storage }) => [{ kind: 'storage', name: storage }],
   kinds: ['storage'],
+  hooked: true,
   watched: ({ backupName, hostname }) => ({ name: backupName, host: hostname }),
 }
 

@@ -52,6 +52,7 @@ const spec: CommandSpec<typeof selectors, typeof ownOptions> = {
       : [{ kind: 'codec', name: toEncryption ?? usualEncryption, prefix } as const]),
   ],
   kinds: ['storage'],
+  hooked: true,
   watched: ({ backupName, hostname }) => ({ name: backupName, host: hostname }),
   contradictions: [{ names: ['toEncryptPassFile', 'toKeyFile'] }],
   second: { prefix, kinds: ['storage', 'codec'] },

@@ -30,6 +30,7 @@ const spec: CommandSpec<typeof selectors, typeof ownOptions> = {
   options: ownOptions,
   providers: ({ storage }) => [{ kind: 'storage', name: storage }],
   kinds: ['storage'],
+  hooked: true,
 }
 
 export default class Prune extends FreezerCommand<typeof selectors, typeof ownOptions> {

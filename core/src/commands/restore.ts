@@ -41,6 +41,7 @@ const spec: CommandSpec<typeof selectors, typeof ownOptions> = {
   options: ownOptions,
   providers: ({ storage }) => [{ kind: 'storage', name: storage }],
   kinds: ['storage'],
+  hooked: true,
   contradictions: [{ names: ['backup', 'restoreFromDate'] }],
   watched: (options) => ({ name: options.backupName, host: options.hostname ?? hostname() }),
   positional: [

@@ -23,6 +23,7 @@ const spec: CommandSpec<typeof selectors, typeof ownOptions> = {
   options: ownOptions,
   providers: ({ storage }) => [{ kind: 'storage', name: storage }],
   kinds: ['storage'],
+  hooked: true,
   positional: [{ label: 'PATH', option: 'verifyPath', help: 'Directory to compare the backup with' }],
 }
 

@@ -48,6 +48,8 @@ export const failureTable = {
   source: { exit: 13, temporary: false },
   /** The newest backup is older than it may be. */
   stale: { exit: 15, temporary: false },
+  /** A command of the person, before or after the run, failed. */
+  hook: { exit: 18, temporary: false },
   /** Aborted: Ctrl-C, a signal, an `AbortSignal`. */
   interrupted: { exit: 130, temporary: false },
 } as const satisfies Record<string, { exit: number; temporary: boolean }>
