@@ -23,8 +23,6 @@ export function isKey(key: string): boolean {
   return key.length <= 900 && /^(?!\.)[\w.%-]+(?:\/(?!\.)[\w.%-]+)*$/.test(key)
 }
 
-const control = /[\u0000-\u001f\u007f\ufffd]/
-
 /**
  * Whether `key` is one that a caller may ask for: one of ours, or one that another program put. No part of those is empty
  * or begins with a dot, and none holds a control character, a `~` or what is not Unicode.
@@ -35,7 +33,7 @@ export function isReadableKey(key: string): boolean {
     (key.length <= 900 &&
       key.isWellFormed() &&
       !key.includes('~') &&
-      !control.test(key) &&
+      !/[\p{Cc}\ufffd]/u.test(key) &&
       key.split('/').every((part) => part !== '' && !part.startsWith('.')))
   )
 }
