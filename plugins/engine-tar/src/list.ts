@@ -2,14 +2,16 @@
  * Lists an archive from its bytes alone: plays its members on the tree of the level below, as `tar --extract
  * --incremental` would on a directory, and writes the entries of what comes out.
  */
-import { displayPath, type EngineList, type Entry, Failure, throwIfAborted } from '@freezer/sdk'
+import { displayPath, type EngineList, type Entry, Failure, isFailure, throwIfAborted } from '@freezer/sdk'
 import { Cursor, truncated } from './cursor.ts'
 import { blockSize } from './header.ts'
 import { type Member, relativePath } from './record.ts'
-import { type Inode, type Node, Tree } from './tree.ts'
+import { expect, type Inode, type Node, Tree } from './tree.ts'
 
 /** A directory of ten million names of the usual length. */
 const longestDumpdir = 256 * 2 ** 20
+/** Zeros at the end, or between archives that were joined: no tar writes records that are longer. */
+const mostZeros = 64 * 2 ** 20
 
 /**
  * The entries of the whole tree as of `run.level`.
@@ -18,28 +20,68 @@ const longestDumpdir = 256 * 2 ** 20
 export async function list(run: EngineList): Promise<void> {
   const tree = await load(run)
   const cursor = new Cursor(run.archive)
+  const played: Played = { end: 0, last: undefined }
+  let cut: Failure | undefined
+  try {
+    await playAll(run, tree, cursor, played)
+  } catch (error) {
+    if (run.cut === undefined || !isFailure(error) || error.code !== 'damaged') throw error
+    const { last } = played
+    // Nothing says what it was to hold.
+    if (last === undefined) throw error
+    cut = error
+    run.cut(error)
+    if (!(await holds(cursor, run.level, played.end - 1))) tree.expectAnew(last)
+  }
+  tree.forget((path, isKnown) => {
+    // A socket is listed and never stored, and so is what tar could not open.
+    const what = isKnown ? 'its newer content is not in the archive' : 'it is not in the archive'
+    const message = cut === undefined ? `listed, but ${what}` : `lost: ${what}, which is damaged`
+    run.warn({ kind: cut === undefined ? 'unread' : 'unrestored', path: displayPath(path), message })
+    return cut !== undefined
+  })
+  tree.write(run.index)
+}
+
+/** How far an archive was played: up to this offset, and the path of the last member. */
+interface Played {
+  end: number
+  last: string | undefined
+}
+
+/** @throws Failure `damaged`, `hostile` */
+async function playAll(run: EngineList, tree: Tree, cursor: Cursor, played: Played): Promise<void> {
   const { level } = run
-  let ended = false
-  for (let offset = 0; ; ) {
+  let zeros = 0
+  for (;;) {
     throwIfAborted(run.signal)
+    const offset = played.end
     const member = await cursor.member(level, offset)
     if (member === undefined) {
-      const zeros = await cursor.at(level, offset)
-      if (zeros === undefined) break
+      if ((await cursor.at(level, offset)) === undefined) break
       // Archives that were joined have zeros between them.
       await cursor.bytes(level, offset, blockSize)
-      ended = true
-      offset += blockSize
+      zeros += blockSize
+      if (zeros > mostZeros) throw new Failure('hostile', 'The archive is filled up with zeros without end.')
+      played.end += blockSize
       continue
     }
-    ended = false
+    zeros = 0
     const dumpdir = await dumpdirOf(cursor, level, offset, member)
     play(run, tree, member, dumpdir, offset)
     run.count(1, 0)
-    offset += member.length
+    played.end = offset + member.length
+    played.last = member.type === undefined ? undefined : member.path
   }
-  if (!ended) throw truncated()
-  tree.write(run.index)
+  if (zeros === 0) throw truncated()
+}
+
+async function holds(cursor: Cursor, level: number, offset: number): Promise<boolean> {
+  try {
+    return (await cursor.at(level, offset)) !== undefined
+  } catch {
+    return false
+  }
 }
 
 async function dumpdirOf(
@@ -83,10 +125,15 @@ function play(
     return
   }
   const names = dumpdir === undefined ? undefined : parseDumpdir(tree, dumpdir)
-  const { children } = tree.setDirectory(path, inode, place)
-  for (const [name, child] of names === undefined ? [] : (children ?? [])) {
-    const letter = names?.get(name)
-    if (letter === undefined || (letter === 'D') !== (child.children !== undefined)) children?.delete(name)
+  const { children = new Map() } = tree.setDirectory(path, inode, place)
+  if (names === undefined) return
+  for (const [name, child] of children) {
+    const letter = names.get(name)
+    if (letter === undefined || (letter === 'D') !== (child.children !== undefined)) children.delete(name)
+  }
+  // What is to come, and what should be known from the level below.
+  for (const [name, letter] of names) {
+    if (letter !== 'N' || !children.has(name)) expect(children, name, letter === 'D')
   }
 }
 

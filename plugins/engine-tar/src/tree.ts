@@ -27,9 +27,19 @@ export interface Node {
   place: Place | undefined
   /** Undefined for all but directories. */
   children: Map<string, Node> | undefined
+  /** A member of this name was announced and has not come yet. */
+  expected: boolean
 }
 
-const directory = (): Node => ({ inode: undefined, place: undefined, children: new Map() })
+const directory = (): Node => ({ inode: undefined, place: undefined, children: new Map(), expected: false })
+
+/** Notes that the archive is to hold a member for `name`. */
+export function expect(children: Map<string, Node>, name: string, isDirectory: boolean): void {
+  const known = children.get(name)
+  if (known !== undefined) known.expected = true
+  else if (isDirectory) children.set(name, { ...directory(), expected: true })
+  else children.set(name, { inode: undefined, place: undefined, children: undefined, expected: true })
+}
 
 export class Tree {
   root = directory()
@@ -45,7 +55,7 @@ export class Tree {
    * @throws Failure `hostile` when the way there leads through what is no directory
    */
   set(path: string, inode: Inode, place: Place): void {
-    this.#put(path, { inode, place, children: undefined }, false)
+    this.#put(path, { inode, place, children: undefined, expected: false }, false)
   }
 
   /**
@@ -57,6 +67,7 @@ export class Tree {
     const node = known?.children === undefined ? directory() : known
     node.inode = inode
     node.place = place
+    node.expected = false
     if (path !== '' && node !== known) this.#put(path, node, false)
     return node
   }
@@ -92,6 +103,33 @@ export class Tree {
       at = inner
     }
     at.children?.set(last, node)
+  }
+
+  /** Of the member at `path` there is not all: as if it had not come. */
+  expectAnew(path: string): void {
+    const node = this.find(path)
+    if (node !== undefined && node.children === undefined) node.expected = true
+  }
+
+  /**
+   * Ends the wait for members that were announced.
+   * @param missing told of each that did not come, and whether something older is known; says whether that is forgotten
+   */
+  forget(missing: (path: string, isKnown: boolean) => boolean): void {
+    const pending: { path: string; node: Node }[] = [{ path: '', node: this.root }]
+    for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
+      for (const [name, child] of next.node.children ?? []) {
+        const path = next.path === '' ? name : `${next.path}/${name}`
+        if (child.expected) {
+          child.expected = false
+          const isKnown = child.inode !== undefined
+          // A directory that was not stored may be one of another file system: what is in it is told of itself.
+          if ((missing(path, isKnown) || !isKnown) && child.children === undefined)
+            next.node.children?.delete(name)
+        }
+        if (child.children !== undefined) pending.push({ path, node: child })
+      }
+    }
   }
 
   /** Writes all entries in walk order. */

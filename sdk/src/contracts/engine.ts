@@ -187,8 +187,14 @@ export interface EngineRestore<D extends OptionDeclarations = OptionDeclarations
 export interface EngineList<D extends OptionDeclarations = OptionDeclarations> extends EngineRun<D> {
   readonly level: number
   readonly previous: EntryReader | undefined
+  /** Read from front to back: a place that lies further back than the block before the last is not to be had again. */
   readonly archive: ArchiveReader
   readonly index: EntryWriter
+  /**
+   * Told why the archive ends before its end. What came before is listed then, and each path that the archive was to hold
+   * and does not is a warning `unrestored` instead of an entry. Without it, that failure is thrown.
+   */
+  readonly cut?: (failure: Failure) => void
 }
 
 export interface Engine<D extends OptionDeclarations = OptionDeclarations> {
@@ -213,7 +219,7 @@ export interface Engine<D extends OptionDeclarations = OptionDeclarations> {
   restore(run: EngineRestore<D>): Promise<void>
   /**
    * The entries of an archive from its bytes alone, on top of `previous`: for archives of other programs and for an
-   * index that was lost.
+   * index that was lost. A path that the archive tells of and does not hold is a warning `unread`.
    * @throws Failure `damaged`, `hostile`
    */
   list(run: EngineList<D>): Promise<void>

@@ -8,6 +8,7 @@ import type { Codec } from './codec.ts'
 import type { Engine } from './engine.ts'
 import type { Mode } from './mode.ts'
 import type { Notifier } from './notifier.ts'
+import type { ContainerReader } from './reader.ts'
 import type { SnapshotProvider } from './snapshot.ts'
 import type { StorageDriver } from './storage.ts'
 
@@ -17,7 +18,7 @@ import type { StorageDriver } from './storage.ts'
  */
 export const apiVersion = '1.2'
 
-export const providerKinds = ['mode', 'snapshot', 'engine', 'codec', 'storage', 'notifier'] as const
+export const providerKinds = ['mode', 'snapshot', 'engine', 'codec', 'storage', 'notifier', 'reader'] as const
 export type ProviderKind = (typeof providerKinds)[number]
 
 // Method parameters are bivariant on purpose: a list holds drivers of many option types, and only checked
@@ -29,6 +30,7 @@ export interface Plugin {
   readonly codecs?: readonly Codec[]
   readonly storages?: readonly StorageDriver[]
   readonly notifiers?: readonly Notifier[]
+  readonly readers?: readonly ContainerReader[]
 }
 
 /** The `freezer` member of a plugin's `package.json`. */
@@ -44,6 +46,7 @@ export interface ProviderOf {
   codec: Codec
   storage: StorageDriver
   notifier: Notifier
+  reader: ContainerReader
 }
 
 /** Every provider of `kind` that `plugin` holds. */
@@ -55,6 +58,7 @@ export function providers<K extends ProviderKind>(plugin: Plugin, kind: K): read
     codec: plugin.codecs,
     storage: plugin.storages,
     notifier: plugin.notifiers,
+    reader: plugin.readers,
   }
   return (members[kind] ?? []) as readonly ProviderOf[K][]
 }

@@ -11,6 +11,9 @@
  *
  * Keys are made of `A-Z a-z 0-9 . _ - %` and `/` between parts; no part is empty, `.` or `..`; at most 900 characters.
  * A key whose part begins with a dot is the storage's own: it is never given by callers and never listed.
+ *
+ * What lies in a container may have been put by another program, under keys that hold more (`isReadableKey`). Those are
+ * listed and can be read, and never put or removed.
  */
 import type { Context } from './context.ts'
 import type { OptionDeclarations, Options } from './options.ts'
@@ -18,6 +21,21 @@ import type { OptionDeclarations, Options } from './options.ts'
 /** Whether `key` is one that a caller may give. A storage that makes paths of keys asks this first. */
 export function isKey(key: string): boolean {
   return key.length <= 900 && /^(?!\.)[\w.%-]+(?:\/(?!\.)[\w.%-]+)*$/.test(key)
+}
+
+/**
+ * Whether `key` is one that a caller may ask for: one of ours, or one that another program put. No part of those is empty
+ * or begins with a dot, and none holds a control character, a `~` or what is not Unicode.
+ */
+export function isReadableKey(key: string): boolean {
+  return (
+    isKey(key) ||
+    (key.length <= 900 &&
+      key.isWellFormed() &&
+      !key.includes('~') &&
+      !/[\p{Cc}\ufffd]/u.test(key) &&
+      key.split('/').every((part) => part !== '' && !part.startsWith('.')))
+  )
 }
 
 /** Part of a blob: `length` bytes from `offset`. */
