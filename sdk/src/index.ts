@@ -55,4 +55,5 @@ export {
 export type { PageAddress } from './repository/root.ts'
 export type { ContainerStatus, NameStatus, StatusRequest } from './repository/status.ts'
 export type { LostPage, TreeIndex } from './repository/tree-index.ts'
+export type { OpenStorage, StorageAccess } from './storages/open.ts'
 export * from './verbs.ts'

@@ -3,8 +3,10 @@
  * too, on every thread, and have no use for all that is behind the verbs.
  */
 import type { CheckReport, CheckRequest } from './check/check.ts'
-import type { Context } from './contracts/context.ts'
+import { type GivenContext, wholeContext } from './contracts/context.ts'
 import type { Entry } from './contracts/entry.ts'
+import type { GivenOptions, OptionDeclarations } from './contracts/options.ts'
+import type { StorageDriver } from './contracts/storage.ts'
 import type { CopyRequest, CopyResult } from './copy/copy.ts'
 import type { BackupRequest, BackupResult } from './pipeline/backup.ts'
 import type { Difference, DiffRequest } from './pipeline/diff-backups.ts'
@@ -30,6 +32,26 @@ import type { RotatedKey, RotateKeyRequest } from './repository/key-rotation.ts'
 import type { BackupFilter, BackupSummary, ContainerInfo, DamagedBackup } from './repository/listing.ts'
 import type { Repository, RepositoryAccess } from './repository/repository.ts'
 import type { ContainerStatus, StatusRequest } from './repository/status.ts'
+import type { OpenStorage, StorageAccess } from './storages/open.ts'
+
+/** What is never aborted. */
+const never = (): AbortSignal => new AbortController().signal
+
+/**
+ * Opens a storage, with its options checked as the program checks them, and patient: what it calls temporary is tried
+ * again. Closed by `await using`, or by `close`.
+ *
+ * @throws Failure `usage` for an option that is unknown, wrong or missing; `not-found` when the container is missing and not
+ *   to be made; `denied`, `unavailable`, `key`
+ */
+export async function openStorage<const D extends OptionDeclarations>(
+  driver: StorageDriver<D>,
+  options: GivenOptions<D>,
+  access: StorageAccess = {},
+  context: GivenContext = {},
+): Promise<OpenStorage> {
+  return (await import('./storages/open.ts')).openStorage(driver, options, access, wholeContext(context))
+}
 
 /**
  * Opens a container. With `create`, an empty one is made ready, encrypted when there is a passphrase or a key file.
@@ -37,7 +59,7 @@ import type { ContainerStatus, StatusRequest } from './repository/status.ts'
  * @throws Failure `not-found` when there is no container and none is to be made; `key` when the passphrase or key file is
  *   missing, wrong, or given for a container that is not encrypted; `refused` rather than mix encrypted backups with others
  */
-export async function openRepository(access: RepositoryAccess, create: boolean): Promise<Repository> {
+export async function openRepository(access: RepositoryAccess, create = false): Promise<Repository> {
   return (await import('./repository/repository.ts')).openRepository(access, create)
 }
 
@@ -45,8 +67,8 @@ export async function openRepository(access: RepositoryAccess, create: boolean):
  * Backs up a source.
  * @throws Failure; whatever was stored by then is no backup and disturbs none
  */
-export async function backup(request: BackupRequest, context: Context): Promise<BackupResult> {
-  return (await import('./pipeline/backup.ts')).backup(request, context)
+export async function backup(request: BackupRequest, context: GivenContext = {}): Promise<BackupResult> {
+  return (await import('./pipeline/backup.ts')).backup(request, wholeContext(context))
 }
 
 /**
@@ -54,8 +76,8 @@ export async function backup(request: BackupRequest, context: Context): Promise<
  * @throws Failure `not-found` when no backup fits, `damaged` when the backup cannot be opened at all; damage met on
  *   the way is in the result
  */
-export async function restore(request: RestoreRequest, context: Context): Promise<RestoreResult> {
-  return (await import('./pipeline/restore.ts')).restore(request, context)
+export async function restore(request: RestoreRequest, context: GivenContext = {}): Promise<RestoreResult> {
+  return (await import('./pipeline/restore.ts')).restore(request, wholeContext(context))
 }
 
 /**
@@ -63,8 +85,8 @@ export async function restore(request: RestoreRequest, context: Context): Promis
  * is reported as findings.
  * @throws Failure `not-found`, `damaged` when the backup cannot be opened at all
  */
-export async function verify(request: VerifyRequest, context: Context): Promise<VerifyResult> {
-  return (await import('./pipeline/verify.ts')).verify(request, context)
+export async function verify(request: VerifyRequest, context: GivenContext = {}): Promise<VerifyResult> {
+  return (await import('./pipeline/verify.ts')).verify(request, wholeContext(context))
 }
 
 /**
@@ -72,21 +94,27 @@ export async function verify(request: VerifyRequest, context: Context): Promise<
  * before; leaving the loop ends threads and reads.
  * @throws Failure `not-found`, `damaged` when the backup cannot be opened at all, `hostile`
  */
-export async function* extract(request: ExtractRequest, context: Context): AsyncGenerator<ExtractedEntry> {
-  yield* (await import('./pipeline/extract.ts')).extract(request, context)
+export async function* extract(
+  request: ExtractRequest,
+  context: GivenContext = {},
+): AsyncGenerator<ExtractedEntry> {
+  yield* (await import('./pipeline/extract.ts')).extract(request, wholeContext(context))
 }
 
 /** Every backup, oldest first; one that cannot be read is given as such and does not hide the others. */
 export async function* listBackups(
   repository: Repository,
-  filter: BackupFilter,
-  signal: AbortSignal,
+  filter: BackupFilter = {},
+  signal: AbortSignal = never(),
 ): AsyncGenerator<BackupSummary | DamagedBackup> {
   yield* (await import('./repository/listing.ts')).listBackups(repository, filter, signal)
 }
 
 /** Sums up a container. */
-export async function describeContainer(repository: Repository, signal: AbortSignal): Promise<ContainerInfo> {
+export async function describeContainer(
+  repository: Repository,
+  signal: AbortSignal = never(),
+): Promise<ContainerInfo> {
   return (await import('./repository/listing.ts')).describeContainer(repository, signal)
 }
 
@@ -97,8 +125,8 @@ export async function describeContainer(repository: Repository, signal: AbortSig
 export async function chooseBackup(
   repository: Repository,
   reference: BackupReference,
-  filter: BackupFilter,
-  signal: AbortSignal,
+  filter: BackupFilter = {},
+  signal: AbortSignal = never(),
 ): Promise<ChosenBackup> {
   return (await import('./repository/choose.ts')).chooseBackup(repository, reference, filter, signal)
 }
@@ -109,27 +137,36 @@ export async function chooseBackup(
  */
 export async function openBackup(
   repository: Repository,
-  reference: BackupReference,
-  filter: BackupFilter,
-  context: Context,
+  reference: BackupReference = 'latest',
+  filter: BackupFilter = {},
+  context: GivenContext = {},
 ): Promise<OpenBackup> {
-  return (await import('./pipeline/open-backup.ts')).openBackup(repository, reference, filter, context)
+  return (await import('./pipeline/open-backup.ts')).openBackup(
+    repository,
+    reference,
+    filter,
+    wholeContext(context),
+  )
 }
 
 /**
  * The newest backup of every name and host, and whether it is young enough and complete. It costs a listing of the
  * manifests and reads one manifest of each.
  */
-export async function containerStatus(request: StatusRequest, context: Context): Promise<ContainerStatus> {
+export async function containerStatus(
+  request: StatusRequest,
+  context: GivenContext = {},
+): Promise<ContainerStatus> {
   const { containerStatus: status } = await import('./repository/status.ts')
-  return status(request, context.now(), context.signal)
+  const { now, signal } = wholeContext(context)
+  return status(request, now(), signal)
 }
 
 /**
  * What is in the directory at a path, without itself, in walk order; anything but a directory gives itself.
  * @throws Failure `not-found` when the backup has no such path, `damaged`
  */
-export async function* listEntries(opened: OpenBackup, request: ListRequest): AsyncGenerator<Entry> {
+export async function* listEntries(opened: OpenBackup, request: ListRequest = {}): AsyncGenerator<Entry> {
   yield* (await import('./pipeline/list-entries.ts')).listEntries(opened, request)
 }
 
@@ -141,9 +178,9 @@ export async function* listEntries(opened: OpenBackup, request: ListRequest): As
 export async function* findEntries(
   repository: Repository,
   request: FindRequest,
-  context: Context,
+  context: GivenContext = {},
 ): AsyncGenerator<FoundEntry> {
-  yield* (await import('./pipeline/find-entries.ts')).findEntries(repository, request, context)
+  yield* (await import('./pipeline/find-entries.ts')).findEntries(repository, request, wholeContext(context))
 }
 
 /**
@@ -159,8 +196,11 @@ export async function* diffBackups(request: DiffRequest): AsyncGenerator<Differe
  * that failure.
  * @throws Failure `not-found`; `usage` for anything but a file; `damaged`
  */
-export async function* readFile(request: ReadFileRequest, context: Context): AsyncGenerator<Uint8Array> {
-  yield* (await import('./pipeline/read-file.ts')).readFile(request, context)
+export async function* readFile(
+  request: ReadFileRequest,
+  context: GivenContext = {},
+): AsyncGenerator<Uint8Array> {
+  yield* (await import('./pipeline/read-file.ts')).readFile(request, wholeContext(context))
 }
 
 /**
@@ -168,8 +208,8 @@ export async function* readFile(request: ReadFileRequest, context: Context): Asy
  * beside it.
  * @throws Failure; a prune that failed leaves nothing broken, and the next one goes on where it ended
  */
-export async function prune(request: PruneRequest, context: Context): Promise<PruneResult> {
-  return (await import('./pipeline/prune.ts')).prune(request, context)
+export async function prune(request: PruneRequest, context: GivenContext = {}): Promise<PruneResult> {
+  return (await import('./pipeline/prune.ts')).prune(request, wholeContext(context))
 }
 
 /**
@@ -181,19 +221,26 @@ export async function prune(request: PruneRequest, context: Context): Promise<Pr
 export async function pinBackup(
   repository: Repository,
   id: string,
-  now: number,
-  signal: AbortSignal,
+  now: number = Date.now(),
+  signal: AbortSignal = never(),
 ): Promise<void> {
   return (await import('./repository/pins.ts')).pinBackup(repository, id, now, signal)
 }
 
 /** Takes a pin away; one that is not there is already away. */
-export async function unpinBackup(repository: Repository, id: string, signal: AbortSignal): Promise<void> {
+export async function unpinBackup(
+  repository: Repository,
+  id: string,
+  signal: AbortSignal = never(),
+): Promise<void> {
   return (await import('./repository/pins.ts')).unpinBackup(repository, id, signal)
 }
 
 /** Ids of all backups that are pinned. */
-export async function listPins({ storage }: Repository, signal: AbortSignal): Promise<ReadonlySet<string>> {
+export async function listPins(
+  { storage }: Repository,
+  signal: AbortSignal = never(),
+): Promise<ReadonlySet<string>> {
   return (await import('./repository/pins.ts')).readPins(storage, signal)
 }
 
@@ -201,7 +248,7 @@ export async function listPins({ storage }: Repository, signal: AbortSignal): Pr
  * What opens an encrypted container, who writes to it, and with which key.
  * @throws Failure `not-found` for a container that is not encrypted
  */
-export async function listKeys(repository: Repository, signal: AbortSignal): Promise<KeyList> {
+export async function listKeys(repository: Repository, signal: AbortSignal = never()): Promise<KeyList> {
   return (await import('./repository/key-listing.ts')).listKeys(repository, signal)
 }
 
@@ -212,9 +259,9 @@ export async function listKeys(repository: Repository, signal: AbortSignal): Pro
 export async function addKey(
   repository: Repository,
   secret: NewSecret,
-  context: Context,
+  context: GivenContext = {},
 ): Promise<AddedKeys> {
-  return (await import('./repository/key-changes.ts')).addKey(repository, secret, context)
+  return (await import('./repository/key-changes.ts')).addKey(repository, secret, wholeContext(context))
 }
 
 /**
@@ -224,9 +271,13 @@ export async function addKey(
 export async function addRecipient(
   repository: Repository,
   recipient: NewRecipient,
-  context: Context,
+  context: GivenContext = {},
 ): Promise<AddedRecipient> {
-  return (await import('./repository/key-changes.ts')).addRecipient(repository, recipient, context)
+  return (await import('./repository/key-changes.ts')).addRecipient(
+    repository,
+    recipient,
+    wholeContext(context),
+  )
 }
 
 /**
@@ -237,9 +288,9 @@ export async function addRecipient(
 export async function removeKey(
   repository: Repository,
   request: RemoveKeyRequest,
-  context: Context,
+  context: GivenContext = {},
 ): Promise<RemovedKey> {
-  return (await import('./repository/key-changes.ts')).removeKey(repository, request, context)
+  return (await import('./repository/key-changes.ts')).removeKey(repository, request, wholeContext(context))
 }
 
 /**
@@ -249,9 +300,9 @@ export async function removeKey(
 export async function rotateKey(
   repository: Repository,
   request: RotateKeyRequest,
-  context: Context,
+  context: GivenContext = {},
 ): Promise<RotatedKey> {
-  return (await import('./repository/key-rotation.ts')).rotateKey(repository, request, context)
+  return (await import('./repository/key-rotation.ts')).rotateKey(repository, request, wholeContext(context))
 }
 
 /**
@@ -269,14 +320,17 @@ export async function readRecipient(
  * Checks that every backup has what a restore of it would need and, with `data`, that it is what was stored.
  * @throws Failure of the storage, `interrupted`; where damage was found before, that is reported instead
  */
-export async function checkContainer(request: CheckRequest, context: Context): Promise<CheckReport> {
-  return (await import('./check/check.ts')).checkContainer(request, context)
+export async function checkContainer(
+  request: CheckRequest,
+  context: GivenContext = {},
+): Promise<CheckReport> {
+  return (await import('./check/check.ts')).checkContainer(request, wholeContext(context))
 }
 
 /**
  * Copies backups, with all that they build on, to another container. One that cannot be copied is in the result.
  * @throws Failure of a storage, `not-found` when nothing fits, `interrupted`
  */
-export async function copyBackups(request: CopyRequest, context: Context): Promise<CopyResult> {
-  return (await import('./copy/copy.ts')).copyBackups(request, context)
+export async function copyBackups(request: CopyRequest, context: GivenContext = {}): Promise<CopyResult> {
+  return (await import('./copy/copy.ts')).copyBackups(request, wholeContext(context))
 }

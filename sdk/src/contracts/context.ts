@@ -53,7 +53,19 @@ export interface Warning {
   readonly message: string
 }
 
-/** A context for embedders that want none of it. */
-export function quietContext(signal: AbortSignal = new AbortController().signal): Context {
-  return { signal, report: () => {}, now: Date.now }
+/** What an embedder gives of a context. Without `signal` a run goes on to its end, without `report` it is quiet. */
+export type GivenContext = { readonly [K in keyof Context]?: Context[K] | undefined }
+
+/** The whole context: what is not given is never aborted, tells nobody, and has the time of this machine. */
+export function wholeContext({ signal, report, now }: GivenContext = {}): Context {
+  return {
+    signal: signal ?? new AbortController().signal,
+    report: report ?? (() => {}),
+    now: now ?? Date.now,
+  }
+}
+
+/** A context for who wants none of it but to be stopped. */
+export function quietContext(signal?: AbortSignal): Context {
+  return wholeContext({ signal })
 }

@@ -3,6 +3,7 @@
  * bytes (the archive of one level) and entries (the index), and reads both back. All of an engine runs on a
  * thread of its own, where the pipeline loads it anew by `module`; synchronous file calls are welcome there.
  */
+import { resolve } from 'node:path'
 import type { Warning } from './context.ts'
 import type { Entry, EntryReader, EntryWriter } from './entry.ts'
 import type { Failure } from './failures.ts'
@@ -19,6 +20,18 @@ export interface TreeSource {
   readonly oneFileSystem: boolean
   /** Follow symbolic links (`soft`), store hard links as files of their own (`hard`), or both. */
   readonly dereference: 'none' | 'soft' | 'hard' | 'all'
+}
+
+/** The tree at `path`, whole when nothing more is said. A relative path counts from the working directory. */
+export function treeSource(path: string, more: Partial<Omit<TreeSource, 'kind' | 'path'>> = {}): TreeSource {
+  return {
+    kind: 'tree',
+    exclude: [],
+    oneFileSystem: false,
+    dereference: 'none',
+    ...more,
+    path: resolve(path),
+  }
 }
 
 /** One stream of bytes with a name: a dump, an image. */
@@ -53,6 +66,11 @@ export interface TreeTarget {
   readonly purpose?: 'preview' | 'verify'
   /** Patterns of what the backup left out, which is nothing extra to `verify`. */
   readonly leftOut?: readonly string[]
+}
+
+/** The directory `path`, where nothing that is there is touched when nothing more is said. A relative path counts from the working directory. */
+export function treeTarget(path: string, more: Partial<Omit<TreeTarget, 'kind' | 'path'>> = {}): TreeTarget {
+  return { kind: 'tree', overwrite: false, remove: false, ...more, path: resolve(path) }
 }
 
 /**

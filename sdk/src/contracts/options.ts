@@ -64,6 +64,17 @@ export type Options<D extends OptionDeclarations> = {
   readonly [K in keyof D]: Always<D[K]> extends true ? TypeOf<D[K]> : TypeOf<D[K]> | undefined
 }
 
+type GivenOf<D extends OptionDeclaration> = D['type'] extends 'bytes' | 'duration'
+  ? number | string
+  : TypeOf<D>
+
+/** The values of declarations `D` as a script gives them: what has a default may be left out, `'64M'` and `'26h'` are sizes and durations. */
+export type GivenOptions<D extends OptionDeclarations> = {
+  readonly [K in keyof D as D[K] extends { required: true } ? K : never]: GivenOf<D[K]>
+} & {
+  readonly [K in keyof D as D[K] extends { required: true } ? never : K]?: GivenOf<D[K]> | undefined
+}
+
 export type OptionValue = string | number | boolean | readonly string[] | undefined
 
 /** Declares options with their literal types kept. */

@@ -300,7 +300,7 @@ class Copying {
       codecs
         .filter(({ name }) => from.codec(name).kind === wanted)
         .map(({ name, options }) => ({ name, options }))
-    const use = ({ codec, options }: CodecChoice): CodecUse => ({
+    const use = ({ codec, options = {} }: CodecChoice): CodecUse => ({
       name: codec.name,
       options: withoutSecrets(codec.options, options),
     })

@@ -1,5 +1,6 @@
 /** A backup, from source to manifest. */
 import { randomBytes } from 'node:crypto'
+import { hostname } from 'node:os'
 import type { Codec } from '../contracts/codec.ts'
 import type { Context } from '../contracts/context.ts'
 import type { Engine, Source, TreeSource } from '../contracts/engine.ts'
@@ -23,7 +24,8 @@ import { readPages } from './page-source.ts'
 
 export interface CodecChoice {
   readonly codec: Codec
-  readonly options: Readonly<Record<string, unknown>>
+  /** Checked by its declarations, and completed with their defaults. */
+  readonly options?: Readonly<Record<string, unknown>> | undefined
 }
 
 export interface BackupRequest {
@@ -32,13 +34,15 @@ export interface BackupRequest {
   readonly source: Source
   readonly engine: Engine
   readonly engineOptions?: Readonly<Record<string, unknown>>
-  readonly host: string
+  /** The name of this machine when not given. */
+  readonly host?: string | undefined
   readonly name: string
   /** The mode that gave the source, and what it wants to know again when it restores. */
-  readonly mode: { readonly name: string; readonly facts: Readonly<Record<string, unknown>> }
+  readonly mode: { readonly name: string; readonly facts?: Readonly<Record<string, unknown>> | undefined }
   readonly compression?: CodecChoice | undefined
   readonly encryption?: CodecChoice | undefined
-  readonly levels: LevelPolicy
+  /** Each backup builds on the one before when not given. */
+  readonly levels?: LevelPolicy | undefined
   /** Bytes of a segment at most, one block always fits. */
   readonly segmentSize?: number | undefined
   /** Blocks under way between engine and storage. */
@@ -79,7 +83,7 @@ const blockSize = 2 ** 20
 /** @throws Failure; whatever was stored by then is no backup and disturbs none */
 export async function backup(request: BackupRequest, context: Context): Promise<BackupResult> {
   const started = performance.now()
-  const { source, engine, host, name } = request
+  const { source, engine, host = hostname(), name } = request
   const { signal } = context
   if (source.kind !== 'tree')
     throw new Failure('plugin', 'This version backs up trees of files, not streams.')
@@ -156,7 +160,7 @@ export async function backup(request: BackupRequest, context: Context): Promise<
     ...(parent === undefined ? {} : { parent: parent.name.id }),
     time: new Date(time).toISOString(),
     completed: new Date(context.now()).toISOString(),
-    mode: request.mode,
+    mode: { name: request.mode.name, facts: request.mode.facts ?? {} },
     engine: { name: engine.name, options: withoutSecrets(engine.options, request.engineOptions ?? {}) },
     codecs,
     ...(key === undefined ? {} : { key: key.fingerprint }),
@@ -194,7 +198,7 @@ export async function backup(request: BackupRequest, context: Context): Promise<
 function codecUses(request: BackupRequest): CodecUse[] {
   return [request.compression, request.encryption]
     .filter((choice) => choice !== undefined)
-    .map(({ codec, options }) => ({ name: codec.name, options: withoutSecrets(codec.options, options) }))
+    .map(({ codec, options = {} }) => ({ name: codec.name, options: withoutSecrets(codec.options, options) }))
 }
 
 /** Checked options as a manifest keeps them. */
@@ -208,7 +212,7 @@ export function withoutSecrets(
 
 /** The backup that this one builds on, with its index open; undefined for a new chain. */
 async function openParent(
-  { engine, levels }: BackupRequest,
+  { engine, levels = {} }: BackupRequest,
   repository: Repository,
   history: readonly BackupName[],
   coders: Coders,

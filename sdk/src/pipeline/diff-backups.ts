@@ -32,7 +32,7 @@ export interface DiffRequest {
    * failure.
    */
   readonly lost?: ((page: PageAddress, backup: OpenBackup) => void) | undefined
-  readonly signal: AbortSignal
+  readonly signal?: AbortSignal | undefined
 }
 
 /**
@@ -67,7 +67,7 @@ export async function* diffBackups(request: DiffRequest): AsyncGenerator<Differe
       (order <= 0 && old.page !== undefined ? old : undefined) ??
       (order >= 0 && now.page !== undefined ? now : undefined)
     if (unread !== undefined) {
-      throwIfAborted(signal)
+      if (signal !== undefined) throwIfAborted(signal)
       await unread.load()
       continue
     }

@@ -3,7 +3,7 @@ import type { Context } from '../contracts/context.ts'
 import type { Engine, EntryDetails } from '../contracts/engine.ts'
 import { displayPath, type Entry } from '../contracts/entry.ts'
 import { type Failure, fromRecord } from '../contracts/failures.ts'
-import type { Selection } from '../contracts/selection.ts'
+import { everything, type Selection } from '../contracts/selection.ts'
 import type { BackupReference } from '../repository/choose.ts'
 import type { BackupFilter } from '../repository/listing.ts'
 import type { Repository } from '../repository/repository.ts'
@@ -11,7 +11,7 @@ import { BlockServer } from './block-server.ts'
 import { EngineThread, engineOf } from './engine-host.ts'
 import type { Lot, LotPart } from './engine-messages.ts'
 import { Meter } from './meter.ts'
-import { type OpenBackup, openBackup } from './open-backup.ts'
+import { isOpen, type OpenBackup, openBackup } from './open-backup.ts'
 import { blockSize, window } from './restore.ts'
 import { selectPages } from './selection.ts'
 
@@ -22,8 +22,9 @@ export interface ExtractRequest {
   /** One that is open stays open. */
   readonly backup: BackupReference | OpenBackup
   /** Which backups a reference is looked for among. */
-  readonly filter: BackupFilter
-  readonly select: Selection
+  readonly filter?: BackupFilter | undefined
+  /** Without it, everything. */
+  readonly select?: Selection | undefined
   /** Whether the content of files is wanted; without it, only the blocks with their headers are read. */
   readonly content?: boolean
 }
@@ -56,14 +57,13 @@ export async function* extract(request: ExtractRequest, context: Context): Async
   const signal = AbortSignal.any([context.signal, stop.signal])
   await using stack = new AsyncDisposableStack()
   const { backup } = request
-  const opened =
-    typeof backup === 'object' && 'chain' in backup
-      ? backup
-      : stack.use(await openBackup(request.repository, backup, request.filter, { ...context, signal }))
+  const opened = isOpen(backup)
+    ? backup
+    : stack.use(await openBackup(request.repository, backup, request.filter ?? {}, { ...context, signal }))
   const { manifest, chain } = opened
   const meter = new Meter(context, 'extract')
   const blocks = new BlockServer(chain, window, (bytes) => meter.transferred(bytes))
-  const more = await selectPages(opened, request.select, ({ directory, name }) => {
+  const more = await selectPages(opened, request.select ?? everything, ({ directory, name }) => {
     const path = displayPath(directory === '' || name === '' ? directory + name : `${directory}/${name}`)
     const message =
       'Part of the index is damaged: entries from here on, up to the next named one, are missing.'

@@ -14,6 +14,11 @@ export interface OpenBackup extends ChosenBackup, AsyncDisposable {
   readonly index: TreeIndex
 }
 
+/** Whether it is a backup that is open already. */
+export function isOpen(backup: BackupReference | OpenBackup): backup is OpenBackup {
+  return typeof backup === 'object' && 'chain' in backup
+}
+
 /**
  * A backup that is held until it is disposed: a prune beside it leaves what it needs.
  * @throws Failure `not-found`, `usage`, `damaged` when it cannot be opened at all

@@ -3,16 +3,21 @@ import type { Context } from '../contracts/context.ts'
 import type { Engine } from '../contracts/engine.ts'
 import { displayPath, type EntryType, entryPath } from '../contracts/entry.ts'
 import { Failure } from '../contracts/failures.ts'
+import type { BackupReference } from '../repository/choose.ts'
+import type { BackupFilter } from '../repository/listing.ts'
 import type { Repository } from '../repository/repository.ts'
 import { extract } from './extract.ts'
 import { noSuchPath } from './list-entries.ts'
-import type { OpenBackup } from './open-backup.ts'
+import { isOpen, type OpenBackup, openBackup } from './open-backup.ts'
 
 export interface ReadFileRequest {
   readonly repository: Repository
   /** Every engine that stored backups may need. */
   readonly engines: readonly Engine[]
-  readonly backup: OpenBackup
+  /** One that is open stays open. */
+  readonly backup: BackupReference | OpenBackup
+  /** Which backups a reference is looked for among. */
+  readonly filter?: BackupFilter | undefined
   /** Byte string, relative to the root of the tree. */
   readonly path: string
 }
@@ -30,7 +35,11 @@ const contentless: Partial<Record<EntryType, string>> = {
  * @throws Failure `not-found`; `usage` for anything but a file; `damaged`
  */
 export async function* readFile(request: ReadFileRequest, context: Context): AsyncGenerator<Uint8Array> {
-  const { backup, path } = request
+  const { repository, path } = request
+  await using stack = new AsyncDisposableStack()
+  const backup = isOpen(request.backup)
+    ? request.backup
+    : stack.use(await openBackup(repository, request.backup, request.filter ?? {}, context))
   const shown = displayPath(path)
   const entry = await backup.index.find(path)
   if (path === '' || entry?.type === 'directory') {
@@ -46,7 +55,7 @@ export async function* readFile(request: ReadFileRequest, context: Context): Asy
     throw new Failure('usage', `"${shown}" is ${what} and has no content of its own.`, { remedy })
   }
   const select = { paths: [path], include: [], exclude: [] }
-  for await (const extracted of extract({ ...request, filter: {}, select }, context)) {
+  for await (const extracted of extract({ ...request, backup, select }, context)) {
     if (entryPath(extracted.entry) !== path) continue
     if (extracted.failure !== undefined) throw extracted.failure
     yield* extracted.content()

@@ -32,8 +32,8 @@ export interface ReadRequest extends BackupFilter {
 }
 
 export interface RestoreRequest extends ReadRequest {
-  /** Where to, once the backup is known. Nothing was written when it is asked. */
-  readonly target: (manifest: Manifest) => Target | Promise<Target>
+  /** Where to; or who says that once the backup is known. Nothing was written when it is asked. */
+  readonly target: Target | ((manifest: Manifest) => Target | Promise<Target>)
   /** Report what is done to each path. A preview always does. */
   readonly list?: boolean | undefined
 }
@@ -78,7 +78,7 @@ export const blockSize = 2 ** 20
 export async function restore(request: RestoreRequest, context: Context): Promise<RestoreResult> {
   let dryRun = false
   const target = async (manifest: Manifest): Promise<TreeTarget> => {
-    const found = await request.target(manifest)
+    const found = await targetOf(request, manifest)
     if (found.kind !== 'tree')
       throw new Failure('plugin', 'This version restores trees of files, not streams.')
     dryRun = found.purpose === 'preview'
@@ -211,6 +211,14 @@ export async function bringBack(request: ReadRequest, way: Way, context: Context
     unrestored: warnings.unrestored,
     unread: warnings.unread,
   }
+}
+
+/** Where a request wants a backup brought. */
+export async function targetOf(
+  { target }: Pick<RestoreRequest, 'target'>,
+  manifest: Manifest,
+): Promise<Target> {
+  return typeof target === 'function' ? target(manifest) : target
 }
 
 function selectionOf({ select = everything }: ReadRequest, manifest: Manifest): Selection {

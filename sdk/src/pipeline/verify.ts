@@ -3,11 +3,11 @@ import type { Context } from '../contracts/context.ts'
 import type { Target } from '../contracts/engine.ts'
 import { Failure } from '../contracts/failures.ts'
 import type { Manifest } from '../repository/manifest.ts'
-import { bringBack, type ReadRequest, type ReadResult } from './restore.ts'
+import { bringBack, type ReadRequest, type ReadResult, targetOf } from './restore.ts'
 
 export interface VerifyRequest extends ReadRequest {
-  /** The tree to compare with, once the backup is known; its `purpose` is `verify`. */
-  readonly target: (manifest: Manifest) => Target | Promise<Target>
+  /** The tree to compare with, or who names it once the backup is known; its `purpose` is `verify`. */
+  readonly target: Target | ((manifest: Manifest) => Target | Promise<Target>)
 }
 
 export interface VerifyResult extends ReadResult {
@@ -29,7 +29,7 @@ export interface VerifyResult extends ReadResult {
  */
 export async function verify(request: VerifyRequest, context: Context): Promise<VerifyResult> {
   const target = async (manifest: Manifest) => {
-    const found = await request.target(manifest)
+    const found = await targetOf(request, manifest)
     if (found.kind !== 'tree' || found.purpose !== 'verify') {
       throw new Failure('plugin', 'What was backed up in this mode cannot be compared with a directory.')
     }

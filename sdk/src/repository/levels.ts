@@ -3,8 +3,8 @@ import { Failure } from '../contracts/failures.ts'
 import type { BackupName } from './names.ts'
 
 export interface LevelPolicy {
-  /** False: every backup is a level 0. */
-  readonly incremental: boolean
+  /** False: every backup is a level 0. True when not given. */
+  readonly incremental?: boolean | undefined
   /** The level after which a new chain begins: 2 gives 0, 1, 2, 0, 1, 2, … */
   readonly maxLevel?: number | undefined
   /** The level that is made again and again, each on the level below: 2 gives 0, 1, 2, 2, 2, … */
@@ -17,7 +17,7 @@ const day = 86_400_000
 
 /** @throws Failure `usage` for a policy that contradicts itself */
 export function checkPolicy(policy: LevelPolicy): void {
-  const { incremental, maxLevel, alwaysLevel, restartAlwaysLevel } = policy
+  const { incremental = true, maxLevel, alwaysLevel, restartAlwaysLevel } = policy
   if (maxLevel !== undefined && alwaysLevel !== undefined) {
     throw new Failure('usage', 'Give either a maximum level or an always level, not both.')
   }
@@ -44,8 +44,8 @@ export function chooseParent(
   const start = history
     .filter((b) => b.level === 0 && b.chain === b.id)
     .reduce<BackupName | undefined>(newer, undefined)
-  if (!policy.incremental || start === undefined) return undefined
-  const { maxLevel, alwaysLevel, restartAlwaysLevel } = policy
+  const { incremental = true, maxLevel, alwaysLevel, restartAlwaysLevel } = policy
+  if (!incremental || start === undefined) return undefined
   if (restartAlwaysLevel !== undefined && now >= start.time + restartAlwaysLevel * day) return undefined
 
   const chain = history.filter((b) => b.chain === start.chain)

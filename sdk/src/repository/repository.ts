@@ -39,7 +39,7 @@ export interface RepositoryAccess {
   readonly keyFile?: Uint8Array | undefined
   /** Opens an encrypted container for one who writes backups for this recipient, and can read none: a recipient file. */
   readonly recipient?: Uint8Array | undefined
-  readonly signal: AbortSignal
+  readonly signal?: AbortSignal | undefined
 }
 
 const marker = { format: 'freezer container', version: 1 } as const
@@ -223,7 +223,7 @@ export class Repository {
  *   wrong, or given for a container that is not encrypted; `refused` rather than mix encrypted backups with others
  */
 export async function openRepository(access: RepositoryAccess, create: boolean): Promise<Repository> {
-  const { storage, signal } = access
+  const { storage, signal = new AbortController().signal } = access
   const secret = secretOf(access)
   const marked = await checkMarker(storage, signal)
   if (access.recipient !== undefined) {
