@@ -7,6 +7,7 @@ import type { Context } from './contracts/context.ts'
 import type { Entry } from './contracts/entry.ts'
 import type { CopyRequest, CopyResult } from './copy/copy.ts'
 import type { BackupRequest, BackupResult } from './pipeline/backup.ts'
+import type { BackupResourcesRequest, ResourceBackup } from './pipeline/backup-resources.ts'
 import type { Difference, DiffRequest } from './pipeline/diff-backups.ts'
 import type { ExtractedEntry, ExtractRequest } from './pipeline/extract.ts'
 import type { FindRequest, FoundEntry } from './pipeline/find-entries.ts'
@@ -47,6 +48,18 @@ export async function openRepository(access: RepositoryAccess, create: boolean):
  */
 export async function backup(request: BackupRequest, context: Context): Promise<BackupResult> {
   return (await import('./pipeline/backup.ts')).backup(request, context)
+}
+
+/**
+ * Backs up everything that a mode finds, each resource held still until it is frozen in a snapshot or, without one, copied;
+ * gives the result of each as it comes. Leaving the loop ends the mode.
+ * @throws Failure of the first resource that cannot be backed up; those before it stand
+ */
+export async function* backupResources(
+  request: BackupResourcesRequest,
+  context: Context,
+): AsyncGenerator<ResourceBackup> {
+  yield* (await import('./pipeline/backup-resources.ts')).backupResources(request, context)
 }
 
 /**
