@@ -71,6 +71,7 @@ async function withNames(selectors: OptionDeclarations, registry: Registry): Pro
   const codecs = await registry.all('codec')
   const installed: Record<string, readonly string[]> = {
     mode: registry.names('mode'),
+    snapshot: registry.names('snapshot'),
     engine: registry.names('engine'),
     storage: registry.names('storage'),
     notify: registry.names('notifier'),

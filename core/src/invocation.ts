@@ -16,7 +16,8 @@ import { prefixedOptions, type Second, secondsOf, withoutPrefix } from './second
 /** A provider that a run uses. */
 export interface Choice {
   readonly kind: ProviderKind
-  readonly name: string
+  /** Without it, every one of its kind that can be loaded is meant. */
+  readonly name?: string
   /** What its options begin with, where it is the second of its kind. */
   readonly prefix?: string
 }
@@ -65,12 +66,16 @@ export function watchOptionsOf({
 export interface Invocation<S extends OptionDeclarations, D extends OptionDeclarations> {
   readonly options: Options<S> & Options<D> & Options<Common> & WatchOptions & Partial<HookOptions>
   readonly registry: Registry
-  /** A provider that `spec.providers` chose, with its checked options. */
-  provider<K extends ProviderKind>(
-    kind: K,
-    name: string,
-    prefix?: string,
-  ): { provider: ProviderOf[K]; options: Options<OptionDeclarations> }
+  /** A provider that `spec.providers` chose. */
+  provider<K extends ProviderKind>(kind: K, name: string, prefix?: string): Configured<K>
+  /** All of a kind that `spec.providers` chose. */
+  providersOf<K extends ProviderKind>(kind: K): readonly Configured<K>[]
+}
+
+/** A provider with its checked options. */
+export interface Configured<K extends ProviderKind> {
+  readonly provider: ProviderOf[K]
+  readonly options: Options<OptionDeclarations>
 }
 
 export interface Surroundings {
@@ -100,14 +105,18 @@ export async function readInvocation<S extends OptionDeclarations, D extends Opt
   const selected = values(spec.selectors, settings(spec.selectors, { ...early, ini }))
   const { notify = [] }: WatchOptions = values(watch, settings(watch, { ...early, ini }))
   const notifiers = [...new Set(notify)].map((name): Choice => ({ kind: 'notifier', name }))
-  const chosen = await Promise.all(
+  const found = await Promise.all(
     [...spec.providers(selected), ...notifiers].map(async ({ kind, name, prefix }) => {
-      const provider = await registry.get(kind, name)
-      const declarations: OptionDeclarations =
-        prefix === undefined ? provider.options : prefixedOptions(prefix, provider.options)
-      return { kind, name, prefix, provider, title: `${kind} ${name}`, declarations }
+      const named = name === undefined ? await registry.all(kind) : [await registry.get(kind, name)]
+      return named.map((provider) => {
+        const declarations: OptionDeclarations =
+          prefix === undefined ? provider.options : prefixedOptions(prefix, provider.options)
+        const title = `${kind} ${provider.name}`
+        return { kind, name: provider.name, prefix, provider, title, declarations }
+      })
     }),
   )
+  const chosen = found.flat()
   const groups: OptionGroup[] = [{ title: '', declarations: own }, ...chosen]
   const elsewhere = async () => {
     const specs = await commands()
@@ -150,6 +159,7 @@ export async function readInvocation<S extends OptionDeclarations, D extends Opt
     // What is found is of the kind that was asked for.
     provider: (kind, name, prefix) =>
       configured.find((one) => one.kind === kind && one.name === name && one.prefix === prefix) as never,
+    providersOf: (kind) => configured.filter((one) => one.kind === kind) as never,
   }
 }
 

@@ -9,6 +9,7 @@ import type { GivenOptions, OptionDeclarations } from './contracts/options.ts'
 import type { StorageDriver } from './contracts/storage.ts'
 import type { CopyRequest, CopyResult } from './copy/copy.ts'
 import type { BackupRequest, BackupResult } from './pipeline/backup.ts'
+import type { BackupResourcesRequest, ResourceBackup } from './pipeline/backup-resources.ts'
 import type { Difference, DiffRequest } from './pipeline/diff-backups.ts'
 import type { ExtractedEntry, ExtractRequest } from './pipeline/extract.ts'
 import type { FindRequest, FoundEntry } from './pipeline/find-entries.ts'
@@ -69,6 +70,19 @@ export async function openRepository(access: RepositoryAccess, create = false): 
  */
 export async function backup(request: BackupRequest, context: GivenContext = {}): Promise<BackupResult> {
   return (await import('./pipeline/backup.ts')).backup(request, wholeContext(context))
+}
+
+/**
+ * Backs up everything that a mode finds, each resource held still until it is frozen in a snapshot or, without one, copied;
+ * gives the result of each as it comes. Leaving the loop ends the mode.
+ * @throws Failure of the first resource that cannot be backed up; those before it stand
+ */
+export async function* backupResources(
+  request: BackupResourcesRequest,
+  context: GivenContext = {},
+): AsyncGenerator<ResourceBackup> {
+  const { backupResources: all } = await import('./pipeline/backup-resources.ts')
+  yield* all(request, wholeContext(context))
 }
 
 /**

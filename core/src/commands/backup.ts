@@ -1,13 +1,5 @@
 import { hostname } from 'node:os'
-import type {
-  BackupRequest,
-  BackupResult,
-  Codec,
-  Context,
-  ModeSession,
-  OptionDeclarations,
-  Resource,
-} from '@freezer/sdk'
+import type { Codec, Context, OptionDeclarations, ResourceBackup } from '@freezer/sdk'
 import { argumentInput } from '../argument.ts'
 import { FreezerCommand } from '../command.ts'
 import type { OpenRun } from '../composition.ts'
@@ -19,6 +11,12 @@ import { readRecipientFile } from '../secret-files.ts'
 const selectors = {
   ...containerOptions,
   mode: { type: 'string', default: 'fs', value: 'NAME', help: 'What is backed up' },
+  snapshot: {
+    type: 'string',
+    default: 'none',
+    value: 'NAME',
+    help: 'Freeze it in a snapshot first, so that all of it is of one moment; none, auto, or one of these',
+  },
   engine: { type: 'string', default: 'tar', value: 'NAME', help: 'How the archive is made' },
   compression: {
     type: 'string',
@@ -76,6 +74,14 @@ const ownOptions = {
   },
   queueSize: { type: 'integer', min: 1, max: 1024, value: 'N', help: 'Blocks under way at a time' },
   workers: { type: 'integer', min: 1, max: 256, value: 'N', help: 'Threads that compress and encrypt' },
+  maxLock: {
+    type: 'number',
+    min: 0,
+    value: 'SECONDS',
+    help:
+      'Fail when what is backed up must be held still for longer\n' +
+      'It is let go at that moment, and nothing is stored. Modes that hold nothing (fs) need no limit.',
+  },
   dryRun: { type: 'boolean', help: 'Do everything but store: show what the backup would be' },
   ...retentionOptions,
 } as const satisfies OptionDeclarations
@@ -96,14 +102,17 @@ type Given = Invocation<typeof selectors, typeof ownOptions>
 const spec: CommandSpec<typeof selectors, typeof ownOptions> = {
   selectors,
   options: ownOptions,
-  providers: ({ mode, engine, storage, compression, encryption, ...secrets }) => [
+  providers: ({ mode, snapshot, engine, storage, compression, encryption, ...secrets }) => [
     { kind: 'mode', name: mode },
+    ...(snapshot === 'none'
+      ? []
+      : [{ kind: 'snapshot', ...(snapshot === 'auto' ? {} : { name: snapshot }) } as const]),
     { kind: 'engine', name: engine },
     { kind: 'storage', name: storage },
     ...(compression === 'none' ? [] : [{ kind: 'codec', name: compression } as const]),
     ...(encrypts(secrets) ? [{ kind: 'codec', name: encryption } as const] : []),
   ],
-  kinds: ['mode', 'engine', 'codec', 'storage'],
+  kinds: ['mode', 'snapshot', 'engine', 'codec', 'storage'],
   hooked: true,
   contradictions: [
     { names: ['maxLevel', 'alwaysLevel'] },
@@ -135,13 +144,18 @@ export default class Backup extends FreezerCommand<typeof selectors, typeof ownO
     '<%= config.bin %> backup /srv -N srv --container /mnt/backups --encrypt-pass-file /root/passphrase --max-level 6',
     '<%= config.bin %> backup /home -N home --container /mnt/backups --max-level 6 --keep-daily 14 --keep-monthly 12',
     '<%= config.bin %> backup /srv -N srv --container /mnt/backups --encrypt-recipient /etc/freezer/recipient',
+    '<%= config.bin %> backup /srv -N srv --container /mnt/backups --snapshot btrfs',
     '<%= config.bin %> backup --config /etc/freezer/nightly.ini --json',
   ]
   static override args = argumentInput(spec.positional)
   static spec = spec
 
-  async perform({ options, provider }: Given, context: Context, open: OpenRun): Promise<Outcome> {
-    const { backup, Failure, readRecipient } = await import('@freezer/sdk')
+  async perform(
+    { options, provider, providersOf }: Given,
+    context: Context,
+    open: OpenRun,
+  ): Promise<Outcome> {
+    const { backupResources, Failure, readRecipient } = await import('@freezer/sdk')
     const codec = (option: 'compression' | 'encryption', kind: Codec['kind']) => {
       const chosen = provider('codec', options[option])
       if (chosen.provider.kind === kind) return { codec: chosen.provider, options: chosen.options }
@@ -156,22 +170,20 @@ export default class Backup extends FreezerCommand<typeof selectors, typeof ownO
     const engine = provider('engine', options.engine)
     const mode = provider('mode', options.mode)
 
-    await using session = await mode.provider.open(mode.options, context)
     await using run = open({ create: recipient === undefined, dryRun: options.dryRun, recipient })
-    const repository = run.repository()
-    // Its failure is met by the first backup; until then it must not count as unhandled.
-    repository.catch(() => {})
-    const results: BackupResult[] = []
-    for await (const resource of session.resources()) {
-      await using _held = await hold(session, resource)
-      const request: BackupRequest = {
-        repository,
-        source: await session.source(resource, resource.path),
-        engine: engine.provider,
-        engineOptions: engine.options,
+    const results: ResourceBackup[] = []
+    const backups = backupResources(
+      {
+        repository: () => run.repository(),
+        mode: { mode: mode.provider, options: mode.options },
+        engine: { engine: engine.provider, engineOptions: engine.options },
+        snapshot: {
+          providers: providersOf('snapshot'),
+          required: options.snapshot !== 'auto' && options.snapshot !== 'none',
+        },
+        maxLock: options.maxLock,
         host: options.hostname ?? bound?.host ?? hostname(),
-        name: resource.name === '' ? options.backupName : `${options.backupName}/${resource.name}`,
-        mode: { name: options.mode, facts: resource.facts },
+        name: options.backupName,
         compression,
         encryption,
         levels: options,
@@ -179,23 +191,12 @@ export default class Backup extends FreezerCommand<typeof selectors, typeof ownO
         queueSize: options.queueSize,
         workers: options.workers,
         dryRun: options.dryRun,
-      }
-      results.push(await backup(request, context))
-    }
-    const pruned = options.dryRun ? [] : await pruneAfter(results, await repository, policy, context)
+      },
+      context,
+    )
+    for await (const result of backups) results.push(result)
+    const pruned = options.dryRun ? [] : await pruneAfter(results, await run.repository(), policy, context)
     const { backupOutcome } = await import('../output/results.ts')
     return backupOutcome(results, pruned)
   }
-}
-
-/** Holds `resource` still until what it returns is disposed. */
-async function hold(session: ModeSession, resource: Resource): Promise<AsyncDisposable> {
-  const release = async () => session.release?.(resource)
-  try {
-    await session.quiesce?.(resource)
-  } catch (error) {
-    await release()
-    throw error
-  }
-  return { [Symbol.asyncDispose]: release }
 }

@@ -1,16 +1,16 @@
 /** What the commands say when they are done. */
 
 import type {
-  BackupResult,
   BackupSummary,
   ContainerInfo,
   DamagedBackup,
   Manifest,
   ReportedBackup,
+  ResourceBackup,
   RestoreResult,
   VerifyResult,
 } from '@freezer/sdk'
-import { Failure, toRecord } from '@freezer/sdk'
+import { Failure, fromRecord, toRecord } from '@freezer/sdk'
 import { localTime } from '../dates.ts'
 import type { Pruned } from '../retention.ts'
 import { damagedManifests } from './damaged.ts'
@@ -22,7 +22,7 @@ import { count, duration, facts, size, table, visible } from './text.ts'
 export const shownId = 8
 
 /** One backup is one object; several, of a mode that finds several things, are a list. */
-export function backupOutcome(results: readonly BackupResult[], pruned: readonly Pruned[] = []): Outcome {
+export function backupOutcome(results: readonly ResourceBackup[], pruned: readonly Pruned[] = []): Outcome {
   const [only] = results
   const failed = pruned.find((one) => 'failure' in one)
   const shown = results.map((result, at) => {
@@ -33,6 +33,7 @@ export function backupOutcome(results: readonly BackupResult[], pruned: readonly
   if (only === undefined) throw new Failure('source', 'There is nothing to back up.')
   const unread = results.reduce((sum, result) => sum + result.unread, 0)
   const changed = results.reduce((sum, result) => sum + result.changed, 0)
+  const leftover = results.find((result) => result.leftover !== undefined)?.leftover
   return {
     json: results.length === 1 ? (shown[0] ?? only) : { backups: shown },
     backups: results.map(reported),
@@ -46,6 +47,8 @@ export function backupOutcome(results: readonly BackupResult[], pruned: readonly
         [result.dryRun ? 'Would store' : 'Stored', size(result.stored)],
         ['Engine', result.engine],
         ['Codecs', result.codecs.join(', ') || 'none'],
+        ...(result.snapshot === undefined ? [] : [['Snapshot', result.snapshot] as const]),
+        ...(result.locked === undefined ? [] : [['Held still', duration(result.locked)] as const]),
         ...(result.unread > 0 ? [['Unread', count(result.unread)] as const] : []),
         ...(result.changed > 0
           ? [['Changed', `${count(result.changed)} while they were read`] as const]
@@ -63,8 +66,10 @@ export function backupOutcome(results: readonly BackupResult[], pruned: readonly
               remedy: 'Each was named above.',
             },
           )
-        : failed !== undefined
-          ? failed.failure
+        : (leftover ?? failed) !== undefined
+          ? leftover === undefined
+            ? failed?.failure
+            : fromRecord(leftover)
           : changed > 0
             ? new Failure('changed', `${count(changed)} of the entries changed while they were read.`, {
                 remedy: 'Each was named above; back up from a snapshot, or while nothing writes to them.',
@@ -73,12 +78,12 @@ export function backupOutcome(results: readonly BackupResult[], pruned: readonly
   }
 }
 
-function reported({ host, name, ...result }: BackupResult): ReportedBackup {
-  const { id, level, time, entries, bytes, archived, stored, unread, changed, seconds } = result
+function reported({ host, name, ...result }: ResourceBackup): ReportedBackup {
+  const { id, level, time, entries, bytes, archived, stored, unread, changed, locked, seconds } = result
   return {
     host,
     name,
-    facts: { id, level, time, entries, bytes, archived, stored, unread, changed, seconds },
+    facts: { id, level, time, entries, bytes, archived, stored, unread, changed, locked, seconds },
   }
 }
 

@@ -1,7 +1,14 @@
 /** What a backup writes to: the archive of its level, the index, and the warnings to the host. */
 import type { Attribute, Stat } from '@freezer/filesystem'
 import { codeOf } from '@freezer/filesystem'
-import { displayPath, type EngineBackup, type Entry, type EntryType, type Warning } from '@freezer/sdk'
+import {
+  displayPath,
+  type EngineBackup,
+  type Entry,
+  type EntryType,
+  type TreeSource,
+  type Warning,
+} from '@freezer/sdk'
 import { Content } from './content.ts'
 import { type Member, Members } from './member.ts'
 import { trustedCtime } from './unchanged.ts'
@@ -26,10 +33,12 @@ export class Output {
   readonly #members: Members
   /** What stands before a path in the archive: `./`, nothing for a single file. */
   readonly prefix: string
+  readonly #frozen: TreeSource['frozen']
 
   constructor(run: EngineBackup, prefix: string) {
     this.run = run
     this.prefix = prefix
+    this.#frozen = run.source.kind === 'tree' ? run.source.frozen : undefined
     this.#members = new Members(run.archive)
     this.content = new Content(run, this.#members)
   }
@@ -75,7 +84,7 @@ export class Output {
       mtime: stat.mtime,
       mtimeNs: stat.mtimeNs,
       ctime: stat.ctime,
-      ctimeNs: now === -1 ? -1 : trustedCtime(stat, now),
+      ctimeNs: now === -1 ? -1 : trustedCtime(stat, this.#frozen?.from ?? now, this.#frozen?.to ?? now),
       inode: stat.inode,
       link,
       place: { level: this.run.level, offset: start, length: this.position - start },

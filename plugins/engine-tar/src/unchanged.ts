@@ -43,11 +43,13 @@ export function unchanged(entry: Entry, stat: Stat): boolean {
 }
 
 /**
- * The nanoseconds of the change time, -1 when a change right after `now` could leave it as it is: the kernel's clock
- * ticks every few milliseconds, and some file systems count whole or even seconds.
- * @param now milliseconds since 1970, from before `stat` was read
+ * The nanoseconds of the change time, -1 when a change right after the tree was read, or frozen, could leave it as it is: the
+ * kernel's clock ticks every few milliseconds, and some file systems count whole or even seconds.
+ * @param from milliseconds since 1970, from before `stat` was read, or the tree frozen
+ * @param to the same from after that
  */
-export function trustedCtime(stat: Stat, now: number): number {
-  const age = Math.abs(now - stat.ctime * 1000 - stat.ctimeNs / 1e6)
-  return age <= (stat.ctimeNs === 0 ? 2000 : 20) ? -1 : stat.ctimeNs
+export function trustedCtime(stat: Stat, from: number, to: number): number {
+  const ctime = stat.ctime * 1000 + stat.ctimeNs / 1e6
+  const distance = Math.max(from - ctime, ctime - to)
+  return distance <= (stat.ctimeNs === 0 ? 2000 : 20) ? -1 : stat.ctimeNs
 }

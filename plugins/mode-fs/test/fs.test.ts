@@ -25,7 +25,7 @@ async function sourceOf(values: Record<string, unknown>, shownAt?: string) {
   assert.equal(resources.length, 1)
   const [resource] = resources
   assert.ok(resource)
-  return { resource, source: await session.source(resource, shownAt ?? resource.path) }
+  return { resource, source: await session.source(resource, shownAt ?? resource.path, quietContext().signal) }
 }
 
 function failure(code: FailureCode, named: string) {

@@ -20,6 +20,11 @@ export interface TreeSource {
   readonly oneFileSystem: boolean
   /** Follow symbolic links (`soft`), store hard links as files of their own (`hard`), or both. */
   readonly dereference: 'none' | 'soft' | 'hard' | 'all'
+  /**
+   * Of a snapshot: milliseconds since 1970 between which the tree was frozen. What changed then may have changed once more
+   * right after, without its change time showing it. Not said of a tree that is alive.
+   */
+  readonly frozen?: { readonly from: number; readonly to: number } | undefined
 }
 
 /** The tree at `path`, whole when nothing more is said. A relative path counts from the working directory. */

@@ -3,8 +3,9 @@
  * still for as long as a snapshot (or, without one, the copy) needs, and says what is to be read.
  *
  * The order, on every path: `quiesce` → snapshot → `release` → copy; without a snapshot `release` comes after the copy.
- * `release` is always called after `quiesce` was, also when that failed. A mode holds its lock by an open session with
- * a lease, so that a killed agent never leaves a server locked.
+ * `release` is always called after `quiesce` was, also when that failed or the run was aborted, and once. A release that
+ * fails says that the resource may not have been still, so its backup is none. A mode holds its lock by an open session
+ * with a lease, so that a killed agent never leaves a server locked.
  */
 import type { Context } from './context.ts'
 import type { Source, Target, TreeTarget } from './engine.ts'
@@ -20,15 +21,27 @@ export interface Resource {
   readonly facts: Readonly<Record<string, unknown>>
 }
 
-/** A mode at work. Disposed on every path. */
+/** Facts of a resource that are known only while it is held; they join those of the resource in the manifest. */
+// biome-ignore lint/suspicious/noConfusingVoidType: most modes learn nothing, and their functions return nothing
+export type Learned = Readonly<Record<string, unknown>> | undefined | void
+
+/** A mode at work. Disposed on every path, after the last `release`. */
 export interface ModeSession extends AsyncDisposable {
   resources(): AsyncIterable<Resource>
-  /** Holds the resource still. */
-  quiesce?(resource: Resource): Promise<void>
-  /** Lets it go on. */
-  release?(resource: Resource): Promise<void>
+  /**
+   * Holds the resource still. Gives up when `signal` aborts, which may be earlier than the run is: there is a limit of time
+   * for it.
+   * @throws Failure `source`, `denied`, `unavailable`, `interrupted`
+   */
+  quiesce?(resource: Resource, signal: AbortSignal): Promise<Learned>
+  /**
+   * Lets it go on; what is not held, or only half, is let go as well. It works when the run was aborted: `signal` is of its
+   * own, with a limit of time.
+   * @throws Failure `source` when the resource was not held to this moment, `unavailable`
+   */
+  release?(resource: Resource, signal: AbortSignal): Promise<Learned>
   /** What to read; `path` is where the snapshot shows `resource.path`, or `resource.path` itself. */
-  source(resource: Resource, path: string | undefined): Promise<Source>
+  source(resource: Resource, path: string | undefined, signal: AbortSignal): Promise<Source>
 }
 
 export interface Mode<D extends OptionDeclarations = OptionDeclarations> {

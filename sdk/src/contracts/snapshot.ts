@@ -2,12 +2,21 @@
  * A snapshot provider freezes a volume, so that a copy that takes hours shows one moment. A snapshot is never a backup.
  */
 import type { Context } from './context.ts'
+import type { Failure } from './failures.ts'
 import type { OptionDeclarations, Options } from './options.ts'
 
-/** A frozen view. Disposing it removes it, whatever happened to the copy. */
+/**
+ * A frozen view. Disposing it removes it, whatever happened to the copy or to the signal of the run; doing so once more does
+ * nothing.
+ */
 export interface Snapshot extends AsyncDisposable {
   /** Where the snapshot shows the path that it was made for. */
   readonly path: string
+  /**
+   * What lies below the path and not in the view, relative to it: other volumes that are mounted there. A part that holds
+   * nothing may be left out. The host tells of what was not excluded as `unread`.
+   */
+  readonly omitted?: readonly string[]
   /**
    * Whether the view held to the end: some providers notice only afterwards that a snapshot overflowed.
    * @throws Failure `source` when what was read through it cannot be trusted
@@ -19,9 +28,17 @@ export interface SnapshotProvider<D extends OptionDeclarations = OptionDeclarati
   readonly name: string
   readonly description: string
   readonly options: D
-  /** Whether this provider can freeze the volume that `path` is on. Changes nothing. */
-  covers(path: string, options: Options<D>, context: Context): Promise<boolean>
-  /** Freezes it. First finds and removes what a killed run of this provider left behind. */
+  /**
+   * Whether this provider can freeze the volume that `path` is on; better than `false` is a failure that says why it cannot.
+   * Changes nothing.
+   * @throws Failure when it cannot find out
+   */
+  covers(path: string, options: Options<D>, context: Context): Promise<boolean | Failure>
+  /**
+   * Freezes it. First finds and removes what a killed run of this provider left behind, and nothing of a run that is alive.
+   * When it fails, or `context.signal` aborts meanwhile, no snapshot is left.
+   * @throws Failure `source`, `denied`, `no-space`, `plugin`, `interrupted`
+   */
   create(path: string, options: Options<D>, context: Context): Promise<Snapshot>
 }
 

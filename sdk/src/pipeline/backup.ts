@@ -51,6 +51,15 @@ export interface BackupRequest {
   readonly workers?: number | undefined
   /** Does everything but storing. The repository must be on a storage that discards what is put. */
   readonly dryRun?: boolean | undefined
+  /** Milliseconds since 1970: the moment that the source shows, where that is not now. */
+  readonly moment?: number | undefined
+  /** Paths that belong to the source and cannot be read from it; each is told of and counted as unread. */
+  readonly omitted?: readonly string[] | undefined
+  /**
+   * Called once everything was read, before the backup is one: when it throws there is none. What it gives is kept in place of
+   * the facts of `mode`.
+   */
+  readonly copied?: (() => Promise<Readonly<Record<string, unknown>>>) | undefined
 }
 
 export interface BackupResult {
@@ -80,6 +89,8 @@ export const backupDefaults = { segmentSize: 4 * 2 ** 20, queueSize: 5 } as cons
 /** Bytes of the archive that are compressed and encrypted as one. */
 const blockSize = 2 ** 20
 
+const notInSnapshot = 'It is a volume of its own, which the snapshot does not hold; it is not in this backup.'
+
 /** @throws Failure; whatever was stored by then is no backup and disturbs none */
 export async function backup(request: BackupRequest, context: Context): Promise<BackupResult> {
   const started = performance.now()
@@ -104,7 +115,7 @@ export async function backup(request: BackupRequest, context: Context): Promise<
   await using coders = new Coders(request.workers ?? defaultWorkers())
   const history = await repository.names({ host, name }, signal)
   const parent = await openParent(request, repository, history, coders, context)
-  const time = Math.max(context.now(), (history.at(-1)?.time ?? 0) + 1)
+  const time = Math.max(request.moment ?? context.now(), (history.at(-1)?.time ?? 0) + 1)
   const level = parent === undefined ? 0 : parent.name.level + 1
   const chain = parent?.name.chain ?? id
 
@@ -116,8 +127,10 @@ export async function backup(request: BackupRequest, context: Context): Promise<
     signal,
     (bytes) => meter.transferred(bytes),
   )
+  for (const path of request.omitted ?? []) meter.warn({ kind: 'unread', path, message: notInSnapshot })
   let tree: TreeSize
   let root: BlockAddress
+  let facts = request.mode.facts ?? {}
   try {
     tree = await thread.run(
       {
@@ -142,6 +155,7 @@ export async function backup(request: BackupRequest, context: Context): Promise<
       },
       signal,
     )
+    facts = (await request.copied?.()) ?? facts
     root = await writer.end()
     throwIfAborted(signal)
     await expectHeld(lease, signal)
@@ -160,7 +174,7 @@ export async function backup(request: BackupRequest, context: Context): Promise<
     ...(parent === undefined ? {} : { parent: parent.name.id }),
     time: new Date(time).toISOString(),
     completed: new Date(context.now()).toISOString(),
-    mode: { name: request.mode.name, facts: request.mode.facts ?? {} },
+    mode: { name: request.mode.name, facts },
     engine: { name: engine.name, options: withoutSecrets(engine.options, request.engineOptions ?? {}) },
     codecs,
     ...(key === undefined ? {} : { key: key.fingerprint }),
