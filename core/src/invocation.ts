@@ -12,11 +12,19 @@ import { readIni } from './ini.ts'
 import type { WatchOptions } from './options.ts'
 import { commonOptions, containerContradictions, watchOptions } from './options.ts'
 import { prefixedOptions, type Second, secondsOf, withoutPrefix } from './second.ts'
+import type { ConfiguredStorage } from './storages.ts'
+import {
+  configureStorage,
+  nameStorage,
+  namingSections,
+  refuseSamePlace,
+  refuseUnknownSectionKeys,
+} from './storages.ts'
 
-/** A provider that a run uses. */
+/** A provider that a run uses, or several of a kind. */
 export interface Choice {
   readonly kind: ProviderKind
-  readonly name: string
+  readonly name: string | readonly string[]
   /** What its options begin with, where it is the second of its kind. */
   readonly prefix?: string
 }
@@ -63,6 +71,8 @@ export interface Invocation<S extends OptionDeclarations, D extends OptionDeclar
     name: string,
     prefix?: string,
   ): { provider: ProviderOf[K]; options: Options<OptionDeclarations> }
+  /** The storages that were named, in that order; with a prefix, those of the second container of the command. */
+  storages(prefix?: string): readonly ConfiguredStorage[]
 }
 
 export interface Surroundings {
@@ -88,16 +98,18 @@ export async function readInvocation<S extends OptionDeclarations, D extends Opt
   // Which providers take part decides which flags there are: so what chooses them is looked for first.
   const early = { commandLine: glance(argv, { ...commonOptions, ...spec.selectors, ...watch }), environment }
   const { config } = values(commonOptions, settings(commonOptions, { ...early, ini: undefined }))
-  const ini = config === undefined ? undefined : readIni(config)
+  const file = config === undefined ? undefined : readIni(config)
+  const ini = file && namingSections(file)
   const selected = values(spec.selectors, settings(spec.selectors, { ...early, ini }))
   const { notify = [] }: WatchOptions = values(watch, settings(watch, { ...early, ini }))
   const notifiers = [...new Set(notify)].map((name): Choice => ({ kind: 'notifier', name }))
   const chosen = await Promise.all(
-    [...spec.providers(selected), ...notifiers].map(async ({ kind, name, prefix }) => {
-      const provider = await registry.get(kind, name)
+    [...spec.providers(selected), ...notifiers].flatMap(namesOf).map(async ({ kind, name, prefix }) => {
+      const storage = kind === 'storage' ? await nameStorage(name, file, registry) : undefined
+      const provider = storage?.driver ?? (await registry.get(kind, name))
       const declarations: OptionDeclarations =
         prefix === undefined ? provider.options : prefixedOptions(prefix, provider.options)
-      return { kind, name, prefix, provider, title: `${kind} ${name}`, declarations }
+      return { kind, name, prefix, provider, storage, title: `${kind} ${provider.name}`, declarations }
     }),
   )
   const groups: OptionGroup[] = [{ title: '', declarations: own }, ...chosen]
@@ -120,29 +132,52 @@ export async function readInvocation<S extends OptionDeclarations, D extends Opt
   await refuseUnknownKeys(ini, known, async () =>
     Object.assign({}, ...(await elsewhere()).map(({ declarations }) => declarations)),
   )
+  await refuseUnknownSectionKeys(
+    file,
+    chosen.flatMap(({ storage }) => storage ?? []),
+    registry,
+  )
 
   const given = settings(own, sources)
   settle(given, [...containerContradictions, ...(spec.contradictions ?? [])])
   const missing = (name: string) =>
     spec.positional?.find(({ option }) => option === name)?.label ?? `--${spell(name, '-')}`
   const options = values(own, given, missing)
-  const configured = chosen.map((choice) => {
-    const { declarations, prefix, provider } = choice
-    const checked = values(declarations, settings(declarations, sources), (name) =>
-      declarations[name]?.secret === true ? secretPlaces(name) : missing(name),
-    )
+  const wanted = (declarations: OptionDeclarations) => (name: string) =>
+    declarations[name]?.secret === true ? secretPlaces(name) : missing(name)
+  const storages = chosen.flatMap(({ storage, prefix, declarations }) => {
+    if (storage === undefined) return []
+    const several = chosen.filter((one) => one.kind === 'storage' && one.prefix === prefix).length > 1
     return {
-      ...choice,
-      options: prefix === undefined ? checked : withoutPrefix(prefix, provider.options, checked),
+      prefix,
+      ...configureStorage(storage, { sources, prefix, several, missing: wanted(declarations) }),
     }
   })
+  for (const alike of Map.groupBy(storages, ({ prefix }) => prefix).values()) refuseSamePlace(alike)
+  const configured = chosen
+    .filter(({ kind }) => kind !== 'storage')
+    .map((choice) => {
+      const { declarations, prefix, provider } = choice
+      const checked = values(declarations, settings(declarations, sources), wanted(declarations))
+      return {
+        ...choice,
+        options: prefix === undefined ? checked : withoutPrefix(prefix, provider.options, checked),
+      }
+    })
   return {
     options: options as Invocation<S, D>['options'],
     registry,
     // What is found is of the kind that was asked for.
     provider: (kind, name, prefix) =>
       configured.find((one) => one.kind === kind && one.name === name && one.prefix === prefix) as never,
+    storages: (prefix) => storages.filter((one) => one.prefix === prefix),
   }
+}
+
+/** Each of the providers that a choice names, once. */
+function namesOf({ kind, name, prefix }: Choice): (Choice & { readonly name: string })[] {
+  const names = typeof name === 'string' ? [name] : [...new Set(name)]
+  return names.map((one) => ({ kind, name: one, ...(prefix === undefined ? {} : { prefix }) }))
 }
 
 /** Where a secret option can be written, for who did not. */

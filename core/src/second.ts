@@ -46,11 +46,12 @@ export function secondOf(
   prefix: string,
   containerOptions: OptionDeclarations,
 ): Invocation<ContainerOptions, OptionDeclarations> {
-  const { options, registry, provider } = invocation
+  const { options, registry, provider, storages } = invocation
   return {
     options: { ...options, ...withoutPrefix(prefix, containerOptions, options) } as typeof options,
     registry,
     provider: (kind, name) => provider(kind, name, prefix),
+    storages: () => storages(prefix),
   }
 }
 

@@ -70,7 +70,7 @@ function reportOf(
     run: randomUUID(),
     command,
     machine: hostname(),
-    storage: invocation.options.storage,
+    storage: invocation.options.storage.join(', '),
     ...subject,
     started: new Date(started).toISOString(),
     ended: new Date(ended).toISOString(),

@@ -156,7 +156,12 @@ export default class Backup extends FreezerCommand<typeof selectors, typeof ownO
     const mode = provider('mode', options.mode)
 
     await using session = await mode.provider.open(mode.options, context)
-    await using run = open({ create: recipient === undefined, dryRun: options.dryRun, recipient })
+    await using run = open({
+      create: recipient === undefined,
+      dryRun: options.dryRun,
+      recipient,
+      everywhere: true,
+    })
     const repository = run.repository()
     // Its failure is met by the first backup; until then it must not count as unhandled.
     repository.catch(() => {})

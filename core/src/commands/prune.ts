@@ -53,7 +53,7 @@ export default class Prune extends FreezerCommand<typeof selectors, typeof ownOp
       import('../retention.ts'),
     ])
     const policy = readPolicy(options)
-    await using run = open({ create: false })
+    await using run = open({ create: false, everywhere: true })
     const { hostname: host, backupName: name, garbageAfter, dryRun } = options
     const repository = await run.repository()
     const result = await prune({ repository, policy, host, name, garbageAfter, dryRun }, context)
