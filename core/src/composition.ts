@@ -44,6 +44,8 @@ type Secrets = Pick<RepositoryAccess, 'passphrase' | 'keyFile' | 'recipient'>
 export interface Run extends AsyncDisposable {
   /** @throws Failure `not-found`, `key`, and whatever the storage throws */
   repository(): Promise<Repository>
+  /** All storages as one, where there are several and all were opened. */
+  readonly mirrored: MirroredStorage | undefined
   /** Each of several storages by itself, opened or why not. */
   storages(): Promise<readonly OpenedStorage[]>
 }
@@ -63,6 +65,7 @@ const tokens = {
   context: token<Context>('context'),
   access: token<Access>('access'),
   closing: token<AsyncDisposableStack>('closing'),
+  onMirrored: token<(mirrored: MirroredStorage) => void>('onMirrored'),
   secrets: token<Secrets>('secrets'),
   codecs: token<Promise<readonly Codec[]>>('codecs'),
   storages: token<Promise<readonly OpenedStorage[]>>('storages'),
@@ -116,7 +119,9 @@ provide(tokens.repository, async (run) => {
   if (everywhere) {
     const { least } = parseStoragePolicy(options.storagePolicy, configured.length)
     const opened = await run.resolve(tokens.storages)
-    return open(mirror(opened, least, run.resolve(tokens.context)))
+    const mirrored = mirror(opened, least, run.resolve(tokens.context))
+    run.resolve(tokens.onMirrored)(mirrored)
+    return open(mirrored)
   }
   if (create) throw oneDestination()
   return firstOf(configured, (one) => open(openStorage(run, one)), run.resolve(tokens.context))
@@ -190,8 +195,15 @@ function provide<T>(what: InjectionToken<T>, factory: FactoryFunction<T>): void 
   root.register(what, { useFactory: instancePerContainerCachingFactory(factory) })
 }
 
-/** How a command opens the container that its options name. */
-export function runOpener(invocation: AnyInvocation, context: Context): OpenRun {
+/**
+ * How a command opens the container that its options name.
+ * @param onMirrored told of several storages that were opened as one
+ */
+export function runOpener(
+  invocation: AnyInvocation,
+  context: Context,
+  onMirrored: (mirrored: MirroredStorage) => void = () => {},
+): OpenRun {
   return (access) => {
     const run: DependencyContainer = root.createChildContainer()
     const closing = new AsyncDisposableStack()
@@ -201,7 +213,15 @@ export function runOpener(invocation: AnyInvocation, context: Context): OpenRun 
     run.registerInstance(tokens.context, context)
     run.registerInstance(tokens.access, access)
     run.registerInstance(tokens.closing, closing)
+    let mirrored: MirroredStorage | undefined
+    run.registerInstance(tokens.onMirrored, (opened) => {
+      mirrored = opened
+      onMirrored(opened)
+    })
     return {
+      get mirrored() {
+        return mirrored
+      },
       repository: () => run.resolve(tokens.repository),
       storages: () => run.resolve(tokens.storages),
       [Symbol.asyncDispose]: () => closing.disposeAsync(),

@@ -1,6 +1,7 @@
 /** One run of a command, from its arguments to its exit status. */
 
 import type { Context, OptionDeclarations } from '@freezer/sdk'
+import type { MirroredStorage } from '@freezer/sdk/storages'
 import type { Config } from '@oclif/core/interfaces'
 import { words } from './command-line.ts'
 import type { OpenRun } from './composition.ts'
@@ -46,8 +47,14 @@ export async function performCommand<S extends ContainerOptions, D extends Optio
     }
     watch = await startWatch(name, spec, invocation, context, reporter.warn)
     const { runOpener } = await import('./composition.ts')
-    const open = runOpener(invocation as Invocation<ContainerOptions, D>, context)
-    const outcome = await perform(invocation, context, open, reporter.output)
+    const given = invocation as Invocation<ContainerOptions, D>
+    const several: MirroredStorage[] = []
+    const open = runOpener(given, context, (mirrored) => several.push(mirrored))
+    let outcome = await perform(invocation, context, open, reporter.output)
+    if (several.length > 0) {
+      const { withStorages } = await import('./output/storages.ts')
+      for (const one of several) outcome = withStorages(outcome, one, given.options.storagePolicy)
+    }
     const status = reporter.finish(outcome)
     await watch?.(outcome)
     return status

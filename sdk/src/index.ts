@@ -22,6 +22,7 @@ export type { FindRequest, FoundEntry, FoundIn, FoundVersion, Loss } from './pip
 export type { ListRequest } from './pipeline/list-entries.ts'
 export type { OpenBackup } from './pipeline/open-backup.ts'
 export type { PruneRequest, PruneResult } from './pipeline/prune.ts'
+export type { PrunedStorage } from './pipeline/prune-each.ts'
 export type { ReadFileRequest } from './pipeline/read-file.ts'
 export type { ReadRequest, ReadResult, RestoreRequest, RestoreResult } from './pipeline/restore.ts'
 export type { VerifyRequest, VerifyResult } from './pipeline/verify.ts'

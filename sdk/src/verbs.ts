@@ -13,6 +13,7 @@ import type { FindRequest, FoundEntry } from './pipeline/find-entries.ts'
 import type { ListRequest } from './pipeline/list-entries.ts'
 import type { OpenBackup } from './pipeline/open-backup.ts'
 import type { PruneRequest, PruneResult } from './pipeline/prune.ts'
+import type { PrunedStorage } from './pipeline/prune-each.ts'
 import type { ReadFileRequest } from './pipeline/read-file.ts'
 import type { RestoreRequest, RestoreResult } from './pipeline/restore.ts'
 import type { VerifyRequest, VerifyResult } from './pipeline/verify.ts'
@@ -170,6 +171,17 @@ export async function* readFile(request: ReadFileRequest, context: Context): Asy
  */
 export async function prune(request: PruneRequest, context: Context): Promise<PruneResult> {
   return (await import('./pipeline/prune.ts')).prune(request, context)
+}
+
+/**
+ * The same on each of several storages (`MirroredStorage`) by itself. What is pinned on any stays on all.
+ * @throws Failure `interrupted`; what failed on one storage is in the result
+ */
+export async function pruneEach(
+  request: PruneRequest,
+  context: Context,
+): Promise<readonly PrunedStorage[]> {
+  return (await import('./pipeline/prune-each.ts')).pruneEach(request, context)
 }
 
 /**
