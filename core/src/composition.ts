@@ -5,8 +5,15 @@
 // tsyringe wants it, and wants it first.
 import 'reflect-metadata/lite'
 import type { Codec, Context, OptionDeclarations, Repository, RepositoryAccess, Storage } from '@freezer/sdk'
-import { openRepository } from '@freezer/sdk'
-import { Bandwidth, retryDefaults, retrying, throttled } from '@freezer/sdk/storages'
+import { asFailure, Failure, isFailure, openRepository } from '@freezer/sdk'
+import {
+  Bandwidth,
+  type LostMirror,
+  MirroredStorage,
+  retryDefaults,
+  retrying,
+  throttled,
+} from '@freezer/sdk/storages'
 import type { DependencyContainer, FactoryFunction, InjectionToken } from 'tsyringe'
 import { instancePerContainerCachingFactory, container as root } from 'tsyringe'
 import { openDiscarding } from './dry-run.ts'
@@ -15,6 +22,8 @@ import { type ContainerOptions, containerOptions } from './options.ts'
 import { readPassphrase } from './passphrase.ts'
 import { secondOf } from './second.ts'
 import { readKeyFile, readRecipientFile } from './secret-files.ts'
+import { parseStoragePolicy } from './storage-policy.ts'
+import type { ConfiguredStorage } from './storages.ts'
 
 /** How the container of backups is opened. */
 export interface Access {
@@ -26,6 +35,8 @@ export interface Access {
   readonly recipient?: string | undefined
   /** The second container of the command, whose options begin with this. */
   readonly prefix?: string
+  /** Of several storages, use all: what is put or removed must reach each. Else the first that answers is read. */
+  readonly everywhere?: boolean
 }
 
 type Secrets = Pick<RepositoryAccess, 'passphrase' | 'keyFile' | 'recipient'>
@@ -33,6 +44,16 @@ type Secrets = Pick<RepositoryAccess, 'passphrase' | 'keyFile' | 'recipient'>
 export interface Run extends AsyncDisposable {
   /** @throws Failure `not-found`, `key`, and whatever the storage throws */
   repository(): Promise<Repository>
+  /** All storages as one, where there are several and all were opened. */
+  readonly mirrored: MirroredStorage | undefined
+  /** Each of several storages by itself, opened or why not. */
+  storages(): Promise<readonly OpenedStorage[]>
+}
+
+/** One of several storages. */
+export interface OpenedStorage {
+  readonly name: string
+  readonly opened: { readonly storage: Storage } | { readonly failure: Failure }
 }
 
 export type OpenRun = (access: Access) => Run
@@ -44,9 +65,10 @@ const tokens = {
   context: token<Context>('context'),
   access: token<Access>('access'),
   closing: token<AsyncDisposableStack>('closing'),
+  onMirrored: token<(mirrored: MirroredStorage) => void>('onMirrored'),
   secrets: token<Secrets>('secrets'),
   codecs: token<Promise<readonly Codec[]>>('codecs'),
-  storage: token<Promise<Storage>>('storage'),
+  storages: token<Promise<readonly OpenedStorage[]>>('storages'),
   repository: token<Promise<Repository>>('repository'),
 }
 
@@ -66,26 +88,100 @@ provide(tokens.secrets, (run) => {
 
 provide(tokens.codecs, (run) => run.resolve(tokens.invocation).registry.all('codec'))
 
-provide(tokens.storage, async (run) => {
-  const { options, provider } = run.resolve(tokens.invocation)
-  const { create, dryRun } = run.resolve(tokens.access)
-  const driver = provider('storage', options.storage)
-  const context = run.resolve(tokens.context)
-  const open = (access: { create: boolean }) => driver.provider.open(driver.options, context, access)
-  const storage = await (dryRun === true ? openDiscarding(open) : open({ create }))
-  run.resolve(tokens.closing).defer(() => storage.close?.())
-  return wrap(storage, options, context)
+provide(tokens.storages, (run) => {
+  const { storages } = run.resolve(tokens.invocation)
+  return Promise.all(
+    storages().map(async (one): Promise<OpenedStorage> => {
+      try {
+        return { name: one.name, opened: { storage: await openStorage(run, one) } }
+      } catch (error) {
+        const failure = asFailure(error)
+        const mistaken = ['internal', 'usage', 'configuration', 'plugin'].includes(failure.code)
+        if (mistaken || run.resolve(tokens.context).signal.aborted) throw error
+        return { name: one.name, opened: { failure } }
+      }
+    }),
+  )
 })
 
 provide(tokens.repository, async (run) => {
   const secrets = run.resolve(tokens.secrets)
-  const [storage, codecs] = await Promise.all([run.resolve(tokens.storage), run.resolve(tokens.codecs)])
+  const { create, everywhere = false } = run.resolve(tokens.access)
+  const { options, storages } = run.resolve(tokens.invocation)
   const { signal } = run.resolve(tokens.context)
-  return openRepository({ storage, codecs, ...secrets, signal }, run.resolve(tokens.access).create)
+  const configured = storages()
+  const [only] = configured
+  const open = async (storage: Storage | Promise<Storage>): Promise<Repository> => {
+    const [opened, codecs] = await Promise.all([storage, run.resolve(tokens.codecs)])
+    return openRepository({ storage: opened, codecs, ...secrets, signal }, create)
+  }
+  if (only !== undefined && configured.length === 1) return open(openStorage(run, only))
+  if (everywhere) {
+    const { least } = parseStoragePolicy(options.storagePolicy, configured.length)
+    const opened = await run.resolve(tokens.storages)
+    const mirrored = mirror(opened, least, run.resolve(tokens.context))
+    run.resolve(tokens.onMirrored)(mirrored)
+    return open(mirrored)
+  }
+  if (create) throw oneDestination()
+  return firstOf(configured, (one) => open(openStorage(run, one)), run.resolve(tokens.context))
 })
 
+/** Opens one storage; it is closed with the run. */
+async function openStorage(run: DependencyContainer, configured: ConfiguredStorage): Promise<Storage> {
+  const { driver, options, connection } = configured
+  const { create, dryRun } = run.resolve(tokens.access)
+  const context = run.resolve(tokens.context)
+  const open = (access: { create: boolean }) => driver.open(options, context, access)
+  const storage = await (dryRun === true ? openDiscarding(open) : open({ create }))
+  run.resolve(tokens.closing).defer(() => storage.close?.())
+  return wrap(storage, connection, context)
+}
+
+function oneDestination(): Failure {
+  return new Failure('usage', 'This goes to one storage.', {
+    remedy: 'Name one; "freezer heal" brings what it holds to the others.',
+  })
+}
+
+/** All that could be opened, as one. @throws Failure of the first that could not be when these are fewer than `least` */
+function mirror(opened: readonly OpenedStorage[], least: number, { report }: Context): MirroredStorage {
+  const onLost = ({ name, failure }: LostMirror): void =>
+    report({ type: 'log', level: 'warn', message: `The storage ${name} failed: ${failure.message}` })
+  const lost = opened.flatMap(({ name, opened: one }) =>
+    'failure' in one ? [{ name, failure: one.failure }] : [],
+  )
+  for (const one of lost) onLost(one)
+  const mirrors = opened.flatMap(({ name, opened: one }) =>
+    'storage' in one ? [{ name, storage: one.storage }] : [],
+  )
+  return new MirroredStorage(mirrors, { least, lost, onLost })
+}
+
+/** The container on the first storage that answers. @throws Failure of the first when none does */
+async function firstOf(
+  configured: readonly ConfiguredStorage[],
+  open: (one: ConfiguredStorage) => Promise<Repository>,
+  { report, signal }: Context,
+): Promise<Repository> {
+  let first: unknown
+  for (const one of configured) {
+    try {
+      const repository = await open(one)
+      report({ type: 'log', level: 'info', message: `Reading from the storage ${one.name}.` })
+      return repository
+    } catch (error) {
+      if (signal.aborted || !isFailure(error) || error.code === 'internal') throw error
+      first ??= error
+      const message = `The storage ${one.name} is passed over: ${error.message}`
+      report({ type: 'log', level: 'warn', message })
+    }
+  }
+  throw first
+}
+
 /** `storage`, within its bandwidth, and patient. */
-function wrap(storage: Storage, options: AnyInvocation['options'], context: Context): Storage {
+function wrap(storage: Storage, options: ConfiguredStorage['connection'], context: Context): Storage {
   const { uploadLimit, downloadLimit, retries } = options
   const paced =
     uploadLimit === undefined && downloadLimit === undefined
@@ -99,8 +195,15 @@ function provide<T>(what: InjectionToken<T>, factory: FactoryFunction<T>): void 
   root.register(what, { useFactory: instancePerContainerCachingFactory(factory) })
 }
 
-/** How a command opens the container that its options name. */
-export function runOpener(invocation: AnyInvocation, context: Context): OpenRun {
+/**
+ * How a command opens the container that its options name.
+ * @param onMirrored told of several storages that were opened as one
+ */
+export function runOpener(
+  invocation: AnyInvocation,
+  context: Context,
+  onMirrored: (mirrored: MirroredStorage) => void = () => {},
+): OpenRun {
   return (access) => {
     const run: DependencyContainer = root.createChildContainer()
     const closing = new AsyncDisposableStack()
@@ -110,8 +213,17 @@ export function runOpener(invocation: AnyInvocation, context: Context): OpenRun 
     run.registerInstance(tokens.context, context)
     run.registerInstance(tokens.access, access)
     run.registerInstance(tokens.closing, closing)
+    let mirrored: MirroredStorage | undefined
+    run.registerInstance(tokens.onMirrored, (opened) => {
+      mirrored = opened
+      onMirrored(opened)
+    })
     return {
+      get mirrored() {
+        return mirrored
+      },
       repository: () => run.resolve(tokens.repository),
+      storages: () => run.resolve(tokens.storages),
       [Symbol.asyncDispose]: () => closing.disposeAsync(),
     }
   }

@@ -11,10 +11,18 @@ export interface IniEntry {
   readonly line: number
 }
 
+/** A section `[storage:NAME]`: one of several storages, with its own options. */
+export interface StorageSection {
+  readonly name: string
+  readonly line: number
+  readonly entries: readonly IniEntry[]
+}
+
 export interface Ini {
   readonly file: string
-  /** Of all sections, in the order of the file. */
+  /** Of all sections but those of storages, in the order of the file. */
   readonly entries: readonly IniEntry[]
+  readonly storages: readonly StorageSection[]
 }
 
 /** @throws Failure `configuration` */
@@ -31,12 +39,14 @@ export function readIni(file: string): Ini {
 
 /**
  * Lines `key = value`, sections `[name]`, and comments: lines that begin with `;` or `#`. The names of sections say
- * nothing: all of them are one. Only `[storage:NAME]` is reserved, for several storages in one run.
+ * nothing: all of them are one. Only `[storage:NAME]` is another: what is in it is said of that storage alone.
  *
  * @throws Failure `configuration` that names the line
  */
 export function parseIni(text: string, file: string): Ini {
-  const entries: IniEntry[] = []
+  const common: IniEntry[] = []
+  const storages: (StorageSection & { entries: IniEntry[] })[] = []
+  let entries = common
   const lines = text.replace(/^\uFEFF/, '').split(/\r\n|\n|\r/)
   for (const [index, written] of lines.entries()) {
     const line = written.trim()
@@ -45,11 +55,8 @@ export function parseIni(text: string, file: string): Ini {
     if (line.startsWith('[')) {
       const section = /^\[([^\]]+)\]$/.exec(line)?.[1]
       if (section === undefined) throw new Failure('configuration', `${place}: a section is written [name].`)
-      if (section.trim().toLowerCase().startsWith('storage:')) {
-        throw new Failure('configuration', `${place}: several storages in one run are not supported.`, {
-          remedy: 'Name one storage with "storage = NAME" in any other section.',
-        })
-      }
+      const storage = /^storage:(.*)$/i.exec(section.trim())?.[1]?.trim()
+      entries = storage === undefined ? common : beginStorage(storages, storage, index + 1, place)
       continue
     }
     const equals = line.indexOf('=')
@@ -61,5 +68,25 @@ export function parseIni(text: string, file: string): Ini {
       line: index + 1,
     })
   }
-  return { file, entries }
+  return { file, entries: common, storages }
+}
+
+function beginStorage(
+  storages: (StorageSection & { entries: IniEntry[] })[],
+  name: string,
+  line: number,
+  place: string,
+): IniEntry[] {
+  if (!/^[\w.-]+$/.test(name)) {
+    throw new Failure('configuration', `${place}: a storage is named [storage:NAME].`, {
+      remedy: 'Make the name of letters, digits, ".", "_" and "-".',
+    })
+  }
+  const other = storages.find((one) => one.name === name)
+  if (other !== undefined) {
+    throw new Failure('configuration', `${place}: line ${other.line} names a storage "${name}" too.`)
+  }
+  const section = { name, line, entries: [] }
+  storages.push(section)
+  return section.entries
 }

@@ -12,12 +12,20 @@ import { readIni } from './ini.ts'
 import type { HookOptions, WatchOptions } from './options.ts'
 import { commonOptions, containerContradictions, hookOptions, watchOptions } from './options.ts'
 import { prefixedOptions, type Second, secondsOf, withoutPrefix } from './second.ts'
+import type { ConfiguredStorage } from './storages.ts'
+import {
+  configureStorage,
+  nameStorage,
+  namingSections,
+  refuseSamePlace,
+  refuseUnknownSectionKeys,
+} from './storages.ts'
 
-/** A provider that a run uses. */
+/** A provider that a run uses, or several of a kind. */
 export interface Choice {
   readonly kind: ProviderKind
   /** Without it, every one of its kind that can be loaded is meant. */
-  readonly name?: string
+  readonly name?: string | readonly string[]
   /** What its options begin with, where it is the second of its kind. */
   readonly prefix?: string
 }
@@ -70,6 +78,8 @@ export interface Invocation<S extends OptionDeclarations, D extends OptionDeclar
   provider<K extends ProviderKind>(kind: K, name: string, prefix?: string): Configured<K>
   /** All of a kind that `spec.providers` chose. */
   providersOf<K extends ProviderKind>(kind: K): readonly Configured<K>[]
+  /** The storages that were named, in that order; with a prefix, those of the second container of the command. */
+  storages(prefix?: string): readonly ConfiguredStorage[]
 }
 
 /** A provider with its checked options. */
@@ -101,22 +111,23 @@ export async function readInvocation<S extends OptionDeclarations, D extends Opt
   // Which providers take part decides which flags there are: so what chooses them is looked for first.
   const early = { commandLine: glance(argv, { ...commonOptions, ...spec.selectors, ...watch }), environment }
   const { config } = values(commonOptions, settings(commonOptions, { ...early, ini: undefined }))
-  const ini = config === undefined ? undefined : readIni(config)
+  const file = config === undefined ? undefined : readIni(config)
+  const ini = file && namingSections(file)
   const selected = values(spec.selectors, settings(spec.selectors, { ...early, ini }))
   const { notify = [] }: WatchOptions = values(watch, settings(watch, { ...early, ini }))
   const notifiers = [...new Set(notify)].map((name): Choice => ({ kind: 'notifier', name }))
-  const found = await Promise.all(
-    [...spec.providers(selected), ...notifiers].map(async ({ kind, name, prefix }) => {
-      const named = name === undefined ? await registry.all(kind) : [await registry.get(kind, name)]
-      return named.map((provider) => {
-        const declarations: OptionDeclarations =
-          prefix === undefined ? provider.options : prefixedOptions(prefix, provider.options)
-        const title = `${kind} ${provider.name}`
-        return { kind, name: provider.name, prefix, provider, title, declarations }
-      })
+  const choices = (
+    await Promise.all([...spec.providers(selected), ...notifiers].map((one) => namesOf(one, registry)))
+  ).flat()
+  const chosen = await Promise.all(
+    choices.map(async ({ kind, name, prefix }) => {
+      const storage = kind === 'storage' ? await nameStorage(name, file, registry) : undefined
+      const provider = storage?.driver ?? (await registry.get(kind, name))
+      const declarations: OptionDeclarations =
+        prefix === undefined ? provider.options : prefixedOptions(prefix, provider.options)
+      return { kind, name, prefix, provider, storage, title: `${kind} ${provider.name}`, declarations }
     }),
   )
-  const chosen = found.flat()
   const groups: OptionGroup[] = [{ title: '', declarations: own }, ...chosen]
   const elsewhere = async () => {
     const specs = await commands()
@@ -137,22 +148,38 @@ export async function readInvocation<S extends OptionDeclarations, D extends Opt
   await refuseUnknownKeys(ini, known, async () =>
     Object.assign({}, ...(await elsewhere()).map(({ declarations }) => declarations)),
   )
+  await refuseUnknownSectionKeys(
+    file,
+    chosen.flatMap(({ storage }) => storage ?? []),
+    registry,
+  )
 
   const given = settings(own, sources)
   settle(given, [...containerContradictions, ...(spec.contradictions ?? [])])
   const missing = (name: string) =>
     spec.positional?.find(({ option }) => option === name)?.label ?? `--${spell(name, '-')}`
   const options = values(own, given, missing)
-  const configured = chosen.map((choice) => {
-    const { declarations, prefix, provider } = choice
-    const checked = values(declarations, settings(declarations, sources), (name) =>
-      declarations[name]?.secret === true ? secretPlaces(name) : missing(name),
-    )
+  const wanted = (declarations: OptionDeclarations) => (name: string) =>
+    declarations[name]?.secret === true ? secretPlaces(name) : missing(name)
+  const storages = chosen.flatMap(({ storage, prefix, declarations }) => {
+    if (storage === undefined) return []
+    const several = chosen.filter((one) => one.kind === 'storage' && one.prefix === prefix).length > 1
     return {
-      ...choice,
-      options: prefix === undefined ? checked : withoutPrefix(prefix, provider.options, checked),
+      prefix,
+      ...configureStorage(storage, { sources, prefix, several, missing: wanted(declarations) }),
     }
   })
+  for (const alike of Map.groupBy(storages, ({ prefix }) => prefix).values()) refuseSamePlace(alike)
+  const configured = chosen
+    .filter(({ kind }) => kind !== 'storage')
+    .map((choice) => {
+      const { declarations, prefix, provider } = choice
+      const checked = values(declarations, settings(declarations, sources), wanted(declarations))
+      return {
+        ...choice,
+        options: prefix === undefined ? checked : withoutPrefix(prefix, provider.options, checked),
+      }
+    })
   return {
     options: options as Invocation<S, D>['options'],
     registry,
@@ -160,7 +187,18 @@ export async function readInvocation<S extends OptionDeclarations, D extends Opt
     provider: (kind, name, prefix) =>
       configured.find((one) => one.kind === kind && one.name === name && one.prefix === prefix) as never,
     providersOf: (kind) => configured.filter((one) => one.kind === kind) as never,
+    storages: (prefix) => storages.filter((one) => one.prefix === prefix),
   }
+}
+
+/** Each of the providers that a choice names, once. */
+async function namesOf(
+  { kind, name, prefix }: Choice,
+  registry: Registry,
+): Promise<(Choice & { readonly name: string })[]> {
+  const loaded = name === undefined ? (await registry.all(kind)).map((provider) => provider.name) : name
+  const names = typeof loaded === 'string' ? [loaded] : [...new Set(loaded)]
+  return names.map((one) => ({ kind, name: one, ...(prefix === undefined ? {} : { prefix }) }))
 }
 
 /** Where a secret option can be written, for who did not. */

@@ -13,7 +13,24 @@ export const commonOptions = {
 
 /** Which container a command works on, and with which key. */
 export const containerOptions = {
-  storage: { type: 'string', default: 'local', value: 'NAME', help: 'Where the container is' },
+  storage: {
+    type: 'list',
+    default: ['local'],
+    value: 'NAME',
+    help:
+      'Where the container is (repeatable)\n' +
+      'NAME may also be that of a section [storage:NAME] of the file of --config; without --storage, all of those sections ' +
+      'are meant. A backup goes to all that are named; what reads, reads from the first that answers.',
+  },
+  storagePolicy: {
+    type: 'string',
+    default: 'all',
+    value: 'all|any|N',
+    help:
+      'How many of several storages must hold what was done, for success\n' +
+      'With all, a run goes on while one is left, but fails at its end when another failed. With a number, it stops as soon ' +
+      'as fewer are left; any is 1.',
+  },
   encryptPassFile: {
     type: 'path',
     value: 'FILE',
@@ -40,6 +57,15 @@ export const containerOptions = {
     help: 'File that opens the container in place of a passphrase: all of its bytes',
   },
 } as const satisfies OptionDeclarations
+
+/** What a section `[storage:NAME]` may say beside the options of its storage: all that is not of the container itself. */
+export const {
+  storage: _storage,
+  storagePolicy: _storagePolicy,
+  encryptPassFile: _encryptPassFile,
+  keyFile: _keyFile,
+  ...connectionOptions
+} = containerOptions
 
 export const containerContradictions: readonly Contradiction[] = [{ names: ['encryptPassFile', 'keyFile'] }]
 

@@ -2,14 +2,19 @@
 import {
   type BackupResult,
   type Context,
+  Failure,
   hasRules,
   type Options,
+  type PrunedStorage,
+  type PruneRequest,
   type PruneResult,
   parseSpan,
   prune,
+  pruneEach,
   type Repository,
   type RetentionPolicy,
 } from '@freezer/sdk'
+import { MirroredStorage } from '@freezer/sdk/storages'
 import { parseDateStart } from './dates.ts'
 import type { retentionOptions } from './options.ts'
 
@@ -31,7 +36,13 @@ export function readPolicy(options: Options<typeof retentionOptions>): Retention
 }
 
 /** How the prune after a backup ended; the backup stands either way. */
-export type Pruned = { readonly result: PruneResult } | { readonly failure: unknown }
+export type Pruned =
+  | {
+      readonly result: PruneResult
+      /** Of each of several storages; `result` is that of the first. */
+      readonly storages?: readonly PrunedStorage[]
+    }
+  | { readonly failure: unknown }
 
 /** Prunes the names that were backed up, when there are rules; in the order of `backups`. */
 export async function pruneAfter(
@@ -44,10 +55,20 @@ export async function pruneAfter(
   const pruned: Pruned[] = []
   for (const { host, name } of backups) {
     try {
-      pruned.push({ result: await prune({ repository, policy, host, name }, context) })
+      pruned.push(await pruneOne({ repository, policy, host, name }, context))
     } catch (failure) {
       pruned.push({ failure })
     }
   }
   return pruned
+}
+
+async function pruneOne(request: PruneRequest, context: Context): Promise<Pruned> {
+  if (!(request.repository.storage instanceof MirroredStorage)) return { result: await prune(request, context) }
+  const storages = await pruneEach(request, context)
+  const failed = storages.find((one) => 'failure' in one)
+  if (failed !== undefined) return failed
+  const [first] = storages.flatMap((one) => ('result' in one ? one.result : []))
+  if (first === undefined) throw new Failure('internal', 'No storage was pruned.')
+  return { result: first, storages }
 }

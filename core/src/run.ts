@@ -2,6 +2,7 @@
 
 import { randomUUID } from 'node:crypto'
 import type { Context, OptionDeclarations } from '@freezer/sdk'
+import type { MirroredStorage } from '@freezer/sdk/storages'
 import type { Config } from '@oclif/core/interfaces'
 import { words } from './command-line.ts'
 import type { OpenRun } from './composition.ts'
@@ -49,8 +50,17 @@ export async function performCommand<S extends ContainerOptions, D extends Optio
     const around = await startAround(name, spec, invocation, context, reporter.warn)
     watch = around.watch
     const { runOpener } = await import('./composition.ts')
-    const open = runOpener(invocation as Invocation<ContainerOptions, D>, context)
-    const work = () => perform(invocation, context, open, reporter.output)
+    const given = invocation as Invocation<ContainerOptions, D>
+    const several: MirroredStorage[] = []
+    const open = runOpener(given, context, (mirrored) => several.push(mirrored))
+    const work = async () => {
+      let outcome = await perform(invocation, context, open, reporter.output)
+      if (several.length > 0) {
+        const { withStorages } = await import('./output/storages.ts')
+        for (const one of several) outcome = withStorages(outcome, one, given.options.storagePolicy)
+      }
+      return outcome
+    }
     const { hooks } = around
     const end = hooks === undefined ? { outcome: await work() } : await within(hooks, work)
     if ('failure' in end) throw end.failure

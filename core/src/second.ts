@@ -46,12 +46,13 @@ export function secondOf(
   prefix: string,
   containerOptions: OptionDeclarations,
 ): Invocation<ContainerOptions, OptionDeclarations> {
-  const { options, registry, provider, providersOf } = invocation
+  const { options, registry, provider, providersOf, storages } = invocation
   return {
     options: { ...options, ...withoutPrefix(prefix, containerOptions, options) } as typeof options,
     registry,
     provider: (kind, name) => provider(kind, name, prefix),
     providersOf,
+    storages: () => storages(prefix),
   }
 }
 

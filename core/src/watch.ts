@@ -68,7 +68,7 @@ export function beginningOf({ id, started, command, subject, invocation }: Watch
     run: id,
     command,
     machine: hostname(),
-    storage: invocation.options.storage,
+    storage: invocation.options.storage.join(', '),
     ...subject,
     started: new Date(started).toISOString(),
   }

@@ -16,6 +16,7 @@ import type { FindRequest, FoundEntry } from './pipeline/find-entries.ts'
 import type { ListRequest } from './pipeline/list-entries.ts'
 import type { OpenBackup } from './pipeline/open-backup.ts'
 import type { PruneRequest, PruneResult } from './pipeline/prune.ts'
+import type { PrunedStorage } from './pipeline/prune-each.ts'
 import type { ReadFileRequest } from './pipeline/read-file.ts'
 import type { RestoreRequest, RestoreResult } from './pipeline/restore.ts'
 import type { VerifyRequest, VerifyResult } from './pipeline/verify.ts'
@@ -224,6 +225,17 @@ export async function* readFile(
  */
 export async function prune(request: PruneRequest, context: GivenContext = {}): Promise<PruneResult> {
   return (await import('./pipeline/prune.ts')).prune(request, wholeContext(context))
+}
+
+/**
+ * The same on each of several storages (`MirroredStorage`) by itself. What is pinned on any stays on all.
+ * @throws Failure `interrupted`; what failed on one storage is in the result
+ */
+export async function pruneEach(
+  request: PruneRequest,
+  context: GivenContext = {},
+): Promise<readonly PrunedStorage[]> {
+  return (await import('./pipeline/prune-each.ts')).pruneEach(request, wholeContext(context))
 }
 
 /**

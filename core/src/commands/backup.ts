@@ -170,7 +170,12 @@ export default class Backup extends FreezerCommand<typeof selectors, typeof ownO
     const engine = provider('engine', options.engine)
     const mode = provider('mode', options.mode)
 
-    await using run = open({ create: recipient === undefined, dryRun: options.dryRun, recipient })
+    await using run = open({
+      create: recipient === undefined,
+      dryRun: options.dryRun,
+      recipient,
+      everywhere: true,
+    })
     const results: ResourceBackup[] = []
     const backups = backupResources(
       {

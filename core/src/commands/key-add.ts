@@ -82,7 +82,7 @@ export default class KeyAdd extends FreezerCommand<typeof selectors, typeof ownO
         remedy: 'Add --recipient.',
       })
     }
-    await using run = open({ create: false })
+    await using run = open({ create: false, everywhere: true })
     if (recipient) return await addRecipientOf(options, () => run.repository(), context)
     if (newPassFile !== undefined) {
       return await add(

@@ -39,7 +39,7 @@ export default class KeyRemove extends FreezerCommand<typeof selectors, typeof o
 
   async perform({ options }: Given, context: Context, open: OpenRun): Promise<Outcome> {
     const { removeKey } = await import('@freezer/sdk')
-    await using run = open({ create: false })
+    await using run = open({ create: false, everywhere: true })
     const { keyRemoveOutcome } = await import('../output/keys.ts')
     const request = { id: options.keyId, force: options.force }
     return keyRemoveOutcome(await removeKey(await run.repository(), request, context))

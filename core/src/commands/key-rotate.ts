@@ -38,7 +38,7 @@ export default class KeyRotate extends FreezerCommand<typeof selectors, typeof o
 
   async perform({ options }: Given, context: Context, open: OpenRun): Promise<Outcome> {
     const { rotateKey } = await import('@freezer/sdk')
-    await using run = open({ create: false })
+    await using run = open({ create: false, everywhere: true })
     const { keyRotateOutcome } = await import('../output/keys.ts')
     return keyRotateOutcome(await rotateKey(await run.repository(), options, context))
   }

@@ -56,7 +56,7 @@ export default class Pin extends FreezerCommand<typeof selectors, typeof ownOpti
         remedy: 'Give the BACKUP; "freezer pin" without it lists the pins.',
       })
     }
-    await using run = open({ create: false })
+    await using run = open({ create: false, everywhere: true })
     const repository = await run.repository()
     const filter = { host: options.hostname, name: options.backupName }
     if (reference === undefined) {

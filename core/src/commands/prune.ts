@@ -49,16 +49,18 @@ export default class Prune extends FreezerCommand<typeof selectors, typeof ownOp
   static spec = spec
 
   async perform({ options }: Given, context: Context, open: OpenRun): Promise<Outcome> {
-    const [{ prune, hasRules }, { readPolicy }] = await Promise.all([
+    const [{ prune, pruneEach, hasRules }, { readPolicy }] = await Promise.all([
       import('@freezer/sdk'),
       import('../retention.ts'),
     ])
     const policy = readPolicy(options)
-    await using run = open({ create: false })
+    await using run = open({ create: false, everywhere: true })
     const { hostname: host, backupName: name, garbageAfter, dryRun } = options
     const repository = await run.repository()
-    const result = await prune({ repository, policy, host, name, garbageAfter, dryRun }, context)
-    const { pruneOutcome } = await import('../output/prune.ts')
-    return pruneOutcome(result, hasRules(policy))
+    const request = { repository, policy, host, name, garbageAfter, dryRun }
+    const { pruneOutcome, pruneEachOutcome } = await import('../output/prune.ts')
+    return run.mirrored === undefined
+      ? pruneOutcome(await prune(request, context), hasRules(policy))
+      : pruneEachOutcome(await pruneEach(request, context), hasRules(policy))
   }
 }

@@ -1,5 +1,6 @@
 /** What a prune did, or would do, and why. */
-import type { Decision, PruneResult } from '@freezer/sdk'
+import type { Decision, PrunedStorage, PruneResult } from '@freezer/sdk'
+import { asFailure, toRecord } from '@freezer/sdk'
 import { localTime } from '../dates.ts'
 import type { Pruned } from '../retention.ts'
 import { damagedManifests } from './damaged.ts'
@@ -25,6 +26,32 @@ export function pruneOutcome(result: PruneResult, ruled: boolean): Outcome {
     ],
     failure: damagedManifests(damaged.length),
   }
+}
+
+/** The same of several storages, each of which was pruned by itself. */
+export function pruneEachOutcome(storages: readonly PrunedStorage[], ruled: boolean): Outcome {
+  const outcomes = storages.map((one) => ({
+    storage: one.storage,
+    outcome: 'result' in one ? pruneOutcome(one.result, ruled) : { json: {}, lines: [], failure: one.failure },
+  }))
+  return {
+    json: { pruned: prunedJson(storages) },
+    lines: outcomes.flatMap(({ storage, outcome }) => [
+      ...facts([['Storage', storage]]),
+      ...(outcome.lines.length === 0 ? facts([['Failed', String(asFailure(outcome.failure).message)]]) : outcome.lines),
+      '',
+    ]),
+    failure: outcomes.find(({ outcome }) => outcome.failure !== undefined)?.outcome.failure,
+  }
+}
+
+/** What was done on each storage. */
+export function prunedJson(storages: readonly PrunedStorage[]): object[] {
+  return storages.map((one) =>
+    'result' in one
+      ? { storage: one.storage, ...pruneJson(one.result) }
+      : { storage: one.storage, failure: toRecord(one.failure) },
+  )
 }
 
 /** The lines of a prune among those of a backup. */

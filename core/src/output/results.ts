@@ -14,7 +14,7 @@ import { Failure, fromRecord, toRecord } from '@freezer/sdk'
 import { localTime } from '../dates.ts'
 import type { Pruned } from '../retention.ts'
 import { damagedManifests } from './damaged.ts'
-import { pruneFacts, pruneJson } from './prune.ts'
+import { prunedJson, pruneFacts, pruneJson } from './prune.ts'
 import type { Outcome } from './reporter.ts'
 import { count, duration, facts, size, table, visible } from './text.ts'
 
@@ -28,7 +28,9 @@ export function backupOutcome(results: readonly ResourceBackup[], pruned: readon
   const shown = results.map((result, at) => {
     const one = pruned[at]
     if (one === undefined) return result
-    return { ...result, prune: 'failure' in one ? { failure: toRecord(one.failure) } : pruneJson(one.result) }
+    if ('failure' in one) return { ...result, prune: { failure: toRecord(one.failure) } }
+    const each = one.storages === undefined ? {} : { storages: prunedJson(one.storages) }
+    return { ...result, prune: { ...pruneJson(one.result), ...each } }
   })
   if (only === undefined) throw new Failure('source', 'There is nothing to back up.')
   const unread = results.reduce((sum, result) => sum + result.unread, 0)

@@ -276,7 +276,7 @@ class Copying {
       const time = Date.parse(made.time)
       const storedAs = manifestKey(group, { id, chain: made.chain, level: made.level, time })
       const text = await to.sealManifest(made, storedAs, key, signal)
-      await expectHeld(lease, signal)
+      await expectHeld(to, lease, signal)
       committing = true
       await commit(
         to,

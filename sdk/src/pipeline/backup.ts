@@ -9,7 +9,7 @@ import { Failure, isFailure, throwIfAborted } from '../contracts/failures.ts'
 import { checkOptions, type OptionDeclarations } from '../contracts/options.ts'
 import { StoredChain } from '../repository/chain.ts'
 import { Lease } from '../repository/leases.ts'
-import { chooseParent, type LevelPolicy } from '../repository/levels.ts'
+import { chooseParent, type LevelPolicy, newer } from '../repository/levels.ts'
 import type { CodecUse, Manifest } from '../repository/manifest.ts'
 import { type BackupName, manifestKey } from '../repository/names.ts'
 import type { Repository } from '../repository/repository.ts'
@@ -114,7 +114,13 @@ export async function backup(request: BackupRequest, context: Context): Promise<
   const codecs = await repository.codecUses(chosen, key, context)
   await using coders = new Coders(request.workers ?? defaultWorkers())
   const history = await repository.names({ host, name }, signal)
-  const parent = await openParent(request, repository, history, coders, context)
+  // What only some of several storages have is nothing to build on, but its moment is taken.
+  const common = await repository.everywhere(history, signal)
+  const parent = await openParent(request, repository, common, coders, context)
+  await using _older =
+    lease === undefined || parent === undefined || isNewestChain(parent.name, history)
+      ? undefined
+      : await holdOlderChain(repository, request, group, parent.name, context)
   const time = Math.max(request.moment ?? context.now(), (history.at(-1)?.time ?? 0) + 1)
   const level = parent === undefined ? 0 : parent.name.level + 1
   const chain = parent?.name.chain ?? id
@@ -158,7 +164,7 @@ export async function backup(request: BackupRequest, context: Context): Promise<
     facts = (await request.copied?.()) ?? facts
     root = await writer.end()
     throwIfAborted(signal)
-    await expectHeld(lease, signal)
+    await expectHeld(repository, lease, signal)
   } catch (error) {
     await writer.discard()
     throw error
@@ -248,5 +254,37 @@ async function openParent(
     const message = `The backup to build on is damaged, so a new chain begins: ${error.message}`
     context.report({ type: 'log', level: 'warn', message })
     return undefined
+  }
+}
+
+/** Whether `name` is of the chain that a lease of its group holds: the newest. */
+function isNewestChain({ chain }: BackupName, history: readonly BackupName[]): boolean {
+  const start = history.filter(({ level }) => level === 0).reduce<BackupName | undefined>(newer, undefined)
+  return start === undefined || start.chain === chain
+}
+
+/**
+ * Holds the chain of `parent`, which is not the newest on each of several storages: some were written to without the others.
+ * @throws Failure `unavailable` when a prune removed the parent before it was held
+ */
+async function holdOlderChain(
+  repository: Repository,
+  { host = hostname(), name }: BackupRequest,
+  group: string,
+  { id, chain }: BackupName,
+  context: Context,
+): Promise<Lease> {
+  const claim = { kind: 'backup', group, chain } as const
+  const lease = await Lease.take(repository.storage, randomBytes(16).toString('hex'), claim, context)
+  try {
+    const names = await repository.names({ host, name }, context.signal)
+    const listed = await repository.everywhere(names, context.signal)
+    if (listed.some((one) => one.id === id)) return lease
+    throw new Failure('unavailable', 'A prune removed the backup that this one was to build on.', {
+      remedy: 'Run it again.',
+    })
+  } catch (error) {
+    await lease[Symbol.asyncDispose]()
+    throw error
   }
 }

@@ -1,21 +1,33 @@
 /** The last step of a backup and of a copy: its manifest, while its lease still stands. */
 import type { Context } from '../contracts/context.ts'
 import { Failure } from '../contracts/failures.ts'
+import type { Storage } from '../contracts/storage.ts'
 import type { Lease } from '../repository/leases.ts'
 import { type BackupName, groupOf } from '../repository/names.ts'
 import { noteRemoval } from '../repository/removals.ts'
 import type { Repository } from '../repository/repository.ts'
+import { MirroredStorage } from '../storages/mirrored.ts'
 
 /** Milliseconds that looking for the lease may take once the manifest is there. */
 const lastLookLimit = 60_000
 
 /** @throws Failure `unavailable` when a prune took the lease away */
-export async function expectHeld(lease: Lease | undefined, signal: AbortSignal): Promise<void> {
-  if ((await lease?.held(signal)) === false) throw takenForDead()
+export async function expectHeld(
+  { storage }: Repository,
+  lease: Lease | undefined,
+  signal: AbortSignal,
+): Promise<void> {
+  if (lease === undefined) return
+  const look = async (one: Storage): Promise<void> => {
+    if (!(await lease.held(signal, one))) throw takenForDead()
+  }
+  await (storage instanceof MirroredStorage ? storage.each(signal, look) : look(storage))
 }
 
 /**
- * Puts the manifest of a backup all of whose segments are there.
+ * Puts the manifest of a backup all of whose segments are there; on several storages, on each by itself: a lease that one
+ * of them lost says nothing of the others.
+ *
  * @param lease none in a dry run
  * @throws Failure of the storage: the manifest may be there all the same; `unavailable` when a prune took the lease away
  */
@@ -26,23 +38,32 @@ export async function commit(
   manifest: Uint8Array,
   context: Context,
 ): Promise<void> {
-  try {
-    await repository.storage.put(backup.key, [manifest], context.signal)
-  } catch (error) {
-    // Perhaps only the answer was lost, or it is still under way.
-    lease?.leave()
-    throw error
-  }
-  if (lease !== undefined && !(await stands(lease))) {
-    await withdraw(repository, backup, context)
+  const { storage } = repository
+  let sent = true
+  const put = async (one: Storage): Promise<void> => {
+    try {
+      await one.put(backup.key, [manifest], context.signal)
+    } catch (error) {
+      // Perhaps only the answer was lost, or it is still under way.
+      sent = false
+      throw error
+    }
+    if (lease === undefined || (await stands(lease, one))) return
+    await withdraw(one, backup, context)
     throw takenForDead()
+  }
+  try {
+    await (storage instanceof MirroredStorage ? storage.each(context.signal, put) : put(storage))
+  } catch (error) {
+    if (!sent) lease?.leave()
+    throw error
   }
 }
 
 /** Whether the lease was there when the manifest was, whatever was aborted by then. */
-async function stands(lease: Lease): Promise<boolean> {
+async function stands(lease: Lease, storage: Storage): Promise<boolean> {
   try {
-    return await lease.held(AbortSignal.timeout(lastLookLimit))
+    return await lease.held(AbortSignal.timeout(lastLookLimit), storage)
   } catch (cause) {
     throw new Failure(
       'unavailable',
@@ -65,7 +86,7 @@ function takenForDead(): Failure {
  * the manifest, and build on it.
  */
 async function withdraw(
-  { storage }: Repository,
+  storage: Storage,
   { id, chain, level, key }: Omit<BackupName, 'time'>,
   { now }: Context,
 ): Promise<void> {

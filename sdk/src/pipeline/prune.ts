@@ -1,16 +1,19 @@
 /** A prune: removes the backups that the rules of retention ask to remove, then what no backup needs. */
 import { randomBytes } from 'node:crypto'
 import type { Context } from '../contracts/context.ts'
+import { Failure } from '../contracts/failures.ts'
 import type { Storage } from '../contracts/storage.ts'
+import { holds } from '../repository/blobs.ts'
 import { chainsInUse, isLive, leaseLife, readLeases, type StoredLease } from '../repository/leases.ts'
 import type { DamagedBackup } from '../repository/listing.ts'
-import { type BackupName, groupOf, leaseKey, pinKey, plannedKey, refreshedKey } from '../repository/names.ts'
+import { type BackupName, groupOf, leaseKey, mirroredKey, pinKey, plannedKey, refreshedKey } from '../repository/names.ts'
 import { readPins } from '../repository/pins.ts'
 import { noteRemoval, readRemovals, type StoredRemoval } from '../repository/removals.ts'
 import type { Repository } from '../repository/repository.ts'
 import { type BackupFacts, type Decision, decide, type RetentionPolicy } from '../repository/retention.ts'
 import { settle } from '../repository/settle.ts'
 import { StoredManifests } from '../repository/stored-manifests.ts'
+import { MirroredStorage } from '../storages/mirrored.ts'
 import { Ancestry } from './ancestry.ts'
 import { Meter } from './meter.ts'
 import { foresee, listSegments, type Swept, sweep } from './sweep.ts'
@@ -24,6 +27,8 @@ export interface PruneRequest {
   readonly name?: string | undefined
   /** Hours after which a run that gave no sign of life is taken for dead; 2 when not given. */
   readonly garbageAfter?: number | undefined
+  /** Backups that stay as if they were pinned here. */
+  readonly pinned?: ReadonlySet<string> | undefined
   /** Only says what would be done. */
   readonly dryRun?: boolean | undefined
 }
@@ -47,11 +52,17 @@ export interface PruneResult {
 }
 
 const hour = 3_600_000
-/** Milliseconds that a note stays that makes a manifest of a dead run count for nothing. */
-const sweptLife = 30 * 24 * hour
+/**
+ * Milliseconds that a note stays that makes a manifest of a dead run count for nothing; and where other storages hold the
+ * same container, one of a removed backup of which nothing is left, so that nobody brings it back from there.
+ */
+const noteLife = 30 * 24 * hour
 
 /** @throws Failure; a prune that failed leaves nothing broken, and the next one goes on where it ended */
 export async function prune(request: PruneRequest, context: Context): Promise<PruneResult> {
+  if (request.repository.storage instanceof MirroredStorage) {
+    throw new Failure('internal', 'Several storages are pruned one by one.')
+  }
   const started = performance.now()
   const work = new Prune(request, context)
   await using ancestry = new Ancestry(request.repository, work.manifests, context.signal)
@@ -223,7 +234,7 @@ class Prune {
     }
     const decisions = decide(history.toSorted(byName), this.#request.policy, {
       now: this.#now,
-      pinned: seen.pins,
+      pinned: new Set([...seen.pins, ...(this.#request.pinned ?? [])]),
       inUse: chainsInUse(all, seen.leases),
       damaged: doubtful,
     })
@@ -284,11 +295,12 @@ class Prune {
     await settle(this.#storage, this.#signal)
     const { names, notes } = await this.#look()
     const segments = await listSegments(this.#repository, this.#signal)
+    const mirrored = await holds(this.#storage, mirroredKey, this.#signal)
     const listed = new Set(names.map(({ id }) => id))
     for (const { key, id, kind, time } of notes) {
       if (listed.has(id) || segments.has(id) || kind === 'planned') continue
-      const old = time === undefined || Math.abs(this.#now - time) >= sweptLife
-      if (kind === 'removed' || old) await this.#storage.remove(key, this.#signal)
+      const old = time === undefined || Math.abs(this.#now - time) >= noteLife
+      if (old || (kind === 'removed' && !mirrored)) await this.#storage.remove(key, this.#signal)
     }
     for (const id of pins) if (!listed.has(id)) await this.#storage.remove(pinKey(id), this.#signal)
   }

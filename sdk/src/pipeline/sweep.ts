@@ -192,6 +192,9 @@ async function trySweep(
     await removeSegments(repository, id, signal)
     onFreed(segments.get(id) ?? 0)
   }
+  for (const id of runs) {
+    await noteRemoval(storage, id, prune, { kind: 'swept', finished: 'yes' }, context.now(), signal)
+  }
   return {
     backups: backups.length,
     runs: runs.length,

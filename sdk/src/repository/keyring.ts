@@ -22,7 +22,7 @@ const trials = 4
 /** Files read at once. */
 const reads = 8
 /** Bytes; no file under `keys/` is larger. */
-const recordLimit = 64 * 1024
+export const keyFileLimit = 64 * 1024
 
 /** Everything under `keys/`. */
 export interface KeyFiles {
@@ -189,7 +189,7 @@ export async function readKeyFiles(
   const damaged: { id: string; failure: Failure }[] = []
   await atMost(reads, ids, async (id) => {
     try {
-      records.push(decodeRecord(id, await readBlob(storage, keysPrefix + id, recordLimit, signal)))
+      records.push(decodeRecord(id, await readBlob(storage, keysPrefix + id, keyFileLimit, signal)))
     } catch (error) {
       if (!isFailure(error) || !['damaged', 'not-found'].includes(error.code)) throw error
       if (error.code === 'damaged') damaged.push({ id, failure: error })

@@ -32,6 +32,8 @@ const format = 'freezer lease'
 export class Lease implements AsyncDisposable {
   readonly #storage: Storage
   readonly #id: string
+  /** What its record says of the moment it was taken: tells it from one that somebody else took under the same id. */
+  readonly #taken: string
   readonly #context: Context
   readonly #timer: NodeJS.Timeout
   readonly #ending = new AbortController()
@@ -39,7 +41,8 @@ export class Lease implements AsyncDisposable {
   #refreshed = false
   #left = false
 
-  private constructor(storage: Storage, id: string, context: Context) {
+  private constructor(storage: Storage, id: string, taken: string, context: Context) {
+    this.#taken = taken
     this.#storage = storage
     this.#id = id
     this.#context = context
@@ -56,12 +59,16 @@ export class Lease implements AsyncDisposable {
   static async take(storage: Storage, id: string, claim: LeaseClaim, context: Context): Promise<Lease> {
     const refreshed = new Date(context.now()).toISOString()
     await putRecord(storage, leaseKey(id), { format, version: 1, ...claim, refreshed }, context.signal)
-    return new Lease(storage, id, context)
+    return new Lease(storage, id, refreshed, context)
   }
 
-  /** Whether the lease is still there; once it is gone it stays so. */
-  async held(signal: AbortSignal): Promise<boolean> {
-    return (await readRecord(this.#storage, leaseKey(this.#id), format, signal)) !== undefined
+  /**
+   * Whether the lease is still there; once it is gone it stays so.
+   * @param storage one of those it was put on, where it is on several
+   */
+  async held(signal: AbortSignal, storage = this.#storage): Promise<boolean> {
+    const record = await readRecord(storage, leaseKey(this.#id), format, signal)
+    return record !== undefined && (textOf(record['refreshed']) ?? this.#taken) === this.#taken
   }
 
   /** Ends the refreshing, but lets the lease die by itself instead of removing it. */

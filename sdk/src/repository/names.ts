@@ -13,11 +13,13 @@
  *     removed/ID/PRUNE.planned                         a prune is about to remove the backup
  *     removed/ID/PRUNE                                 the backup is no more, whatever else is still there of it
  *     pins/ID                                          a person wants the backup to stay
+ *     mirrored                                         other storages hold the same container
  */
 import { createHash } from 'node:crypto'
 import { Failure } from '../contracts/failures.ts'
 
 export const markerKey = 'freezer'
+export const mirroredKey = 'mirrored'
 export const keysPrefix = 'keys/'
 export const manifestsPrefix = 'manifests/'
 export const plainPrefix = 'manifests/plain/'

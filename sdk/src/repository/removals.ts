@@ -20,7 +20,8 @@ export type Removal =
       readonly chain: string
       readonly level: number
     }
-  | { readonly kind: 'swept' }
+  /** `finished`: the prune removes nothing of it any more. */
+  | { readonly kind: 'swept'; readonly finished?: 'yes' }
 
 /** A note as it is found. */
 export interface StoredRemoval {
@@ -35,6 +36,8 @@ export interface StoredRemoval {
   readonly level: number | undefined
   /** Milliseconds since 1970, by the clock of the prune. */
   readonly time: number | undefined
+  /** That nothing is removed any more because of it, as far as it says so itself. */
+  readonly finished: boolean
 }
 
 /** @param now milliseconds since 1970 */
@@ -76,6 +79,7 @@ export async function readRemovals(storage: Storage, signal: AbortSignal): Promi
       chain: textOf(note['chain']),
       level: typeof note['level'] === 'number' ? note['level'] : undefined,
       time: timeOf(note['time']),
+      finished: note['finished'] === 'yes',
     }
   })
   return notes.filter((note) => note !== undefined)

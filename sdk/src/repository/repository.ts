@@ -5,13 +5,16 @@ import { Failure, isFailure } from '../contracts/failures.ts'
 import { checkOptions } from '../contracts/options.ts'
 import type { Storage } from '../contracts/storage.ts'
 import type { CoderSetup } from '../pipeline/coder-chain.ts'
+import { MirroredStorage } from '../storages/mirrored.ts'
 import { holds, readBlob } from './blobs.ts'
 import { keepPassphrase, passphraseOf } from './codec-passphrase.ts'
 import { createKeyring, type Keyring, listKeyFiles, openKeyring } from './keyring.ts'
 import { RepositoryKey } from './keys.ts'
 import { type CodecUse, decodeManifest, encodeManifest, type Manifest, manifestLimit } from './manifest.ts'
+import { alignMirrors } from './mirrors.ts'
 import {
   type BackupName,
+  groupOf,
   keysPrefix,
   manifestsPrefix,
   markerKey,
@@ -49,6 +52,8 @@ type Opening = { readonly keyring: Keyring } | { readonly recipient: Recipient }
 
 export class Repository {
   readonly storage: Storage
+  readonly #access: RepositoryAccess
+  readonly #opening: Opening | undefined
   readonly #codecs: readonly Codec[]
   /** What a passphrase or a key file opened; undefined in a plain container and for who only writes. */
   readonly keyring: Keyring | undefined
@@ -59,9 +64,16 @@ export class Repository {
 
   constructor(access: RepositoryAccess, opening: Opening | undefined) {
     this.storage = access.storage
+    this.#access = access
+    this.#opening = opening
     this.#codecs = access.codecs
     this.keyring = opening !== undefined && 'keyring' in opening ? opening.keyring : undefined
     this.recipient = opening !== undefined && 'recipient' in opening ? opening.recipient : undefined
+  }
+
+  /** The same container on another storage: one of several that hold it. */
+  at(storage: Storage): Repository {
+    return new Repository({ ...this.#access, storage }, this.#opening)
   }
 
   get encrypted(): boolean {
@@ -129,6 +141,18 @@ export class Repository {
       }
     }
     return found.sort((a, b) => a.time - b.time || (a.id < b.id ? -1 : 1))
+  }
+
+  /** Those of `names`, all of a host and name, that every storage has; all of them where there is one storage. */
+  async everywhere(names: readonly BackupName[], signal: AbortSignal): Promise<readonly BackupName[]> {
+    const { storage } = this
+    if (!(storage instanceof MirroredStorage)) return names
+    let common: readonly BackupName[] = []
+    for (const [group, own] of Map.groupBy(names, ({ key }) => groupOf(key))) {
+      const keys = await storage.everywhere(group, signal)
+      common = [...common, ...own.filter(({ key }) => keys.has(key))]
+    }
+    return common
   }
 
   /** @throws Failure `damaged`, `not-found`; `key` for who only writes */
@@ -225,6 +249,9 @@ export class Repository {
 export async function openRepository(access: RepositoryAccess, create: boolean): Promise<Repository> {
   const { storage, signal = new AbortController().signal } = access
   const secret = secretOf(access)
+  if (storage instanceof MirroredStorage) {
+    await alignMirrors(storage, secret, create || access.recipient !== undefined, signal)
+  }
   const marked = await checkMarker(storage, signal)
   if (access.recipient !== undefined) {
     if (!marked) throw noContainer()

@@ -1,3 +1,4 @@
 /** `@freezer/sdk/storages`: what every storage needs beyond the contract, as wrappers with the same interface. */
-export * from './retry.ts'
+export * from './mirrored.ts'
+export { type RetryPolicy, retryDefaults, retrying } from './retry.ts'
 export * from './throttle.ts'

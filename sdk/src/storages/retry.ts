@@ -88,7 +88,7 @@ export function retrying(storage: Storage, context: Context, policy: RetryPolicy
 }
 
 /** What is left of `range` after `received` bytes of it. */
-function rest(range: Range | undefined, received: number): Range | undefined {
+export function rest(range: Range | undefined, received: number): Range | undefined {
   if (received === 0) return range
   const { offset, length } = range ?? { offset: 0, length: Number.MAX_SAFE_INTEGER }
   return { offset: offset + received, length: length - received }
