@@ -6,11 +6,13 @@
 import 'reflect-metadata/lite'
 import type { Codec, Context, OptionDeclarations, Repository, RepositoryAccess, Storage } from '@freezer/sdk'
 import { openRepository } from '@freezer/sdk'
-import { Bandwidth, retryDefaults, retrying, throttled } from '@freezer/sdk/storages'
+import { retryDefaults, retrying, retryingOpen, throttled, verifying } from '@freezer/sdk/storages'
 import type { DependencyContainer, FactoryFunction, InjectionToken } from 'tsyringe'
 import { instancePerContainerCachingFactory, container as root } from 'tsyringe'
+import { listenForLimits } from './control.ts'
 import { openDiscarding } from './dry-run.ts'
 import type { Invocation } from './invocation.ts'
+import { Limits } from './limits.ts'
 import { type ContainerOptions, containerOptions } from './options.ts'
 import { readPassphrase } from './passphrase.ts'
 import { secondOf } from './second.ts'
@@ -33,6 +35,8 @@ type Secrets = Pick<RepositoryAccess, 'passphrase' | 'keyFile' | 'recipient'>
 export interface Run extends AsyncDisposable {
   /** @throws Failure `not-found`, `key`, and whatever the storage throws */
   repository(): Promise<Repository>
+  /** The storage behind it, with all that the options wrap it in. @throws what the storage throws */
+  storage(): Promise<Storage>
 }
 
 export type OpenRun = (access: Access) => Run
@@ -43,6 +47,7 @@ const tokens = {
   invocation: token<AnyInvocation>('invocation'),
   context: token<Context>('context'),
   access: token<Access>('access'),
+  limits: token<Limits>('limits'),
   closing: token<AsyncDisposableStack>('closing'),
   secrets: token<Secrets>('secrets'),
   codecs: token<Promise<readonly Codec[]>>('codecs'),
@@ -71,10 +76,12 @@ provide(tokens.storage, async (run) => {
   const { create, dryRun } = run.resolve(tokens.access)
   const driver = provider('storage', options.storage)
   const context = run.resolve(tokens.context)
-  const open = (access: { create: boolean }) => driver.provider.open(driver.options, context, access)
+  const policy = { ...retryDefaults, retries: options.retries }
+  const open = (access: { create: boolean }) =>
+    retryingOpen(() => driver.provider.open(driver.options, context, access), context, policy)
   const storage = await (dryRun === true ? openDiscarding(open) : open({ create }))
   run.resolve(tokens.closing).defer(() => storage.close?.())
-  return wrap(storage, options, context)
+  return wrap(storage, run)
 })
 
 provide(tokens.repository, async (run) => {
@@ -84,14 +91,20 @@ provide(tokens.repository, async (run) => {
   return openRepository({ storage, codecs, ...secrets, signal }, run.resolve(tokens.access).create)
 })
 
-/** `storage`, within its bandwidth, and patient. */
-function wrap(storage: Storage, options: AnyInvocation['options'], context: Context): Storage {
-  const { uploadLimit, downloadLimit, retries } = options
-  const paced =
-    uploadLimit === undefined && downloadLimit === undefined
-      ? storage
-      : throttled(storage, new Bandwidth(uploadLimit), new Bandwidth(downloadLimit))
-  return retries === 0 ? paced : retrying(paced, context, { ...retryDefaults, retries })
+/** `storage`, within its bandwidth, patient, and read back where that is asked for. */
+function wrap(storage: Storage, run: DependencyContainer): Storage {
+  const { uploadLimit, downloadLimit, retries, verifyUploads } = run.resolve(tokens.invocation).options
+  const { prefix, dryRun } = run.resolve(tokens.access)
+  const context = run.resolve(tokens.context)
+  const limits = run.resolve(tokens.limits)
+  const paced = throttled(
+    storage,
+    limits.bandwidth('uploadLimit', prefix, uploadLimit),
+    limits.bandwidth('downloadLimit', prefix, downloadLimit),
+  )
+  const patient = retries === 0 ? paced : retrying(paced, context, { ...retryDefaults, retries })
+  // What a dry run stores is nowhere.
+  return verifyUploads && dryRun !== true ? verifying(patient, context) : patient
 }
 
 /** One instance of it a run, made when it is first asked for. */
@@ -99,8 +112,10 @@ function provide<T>(what: InjectionToken<T>, factory: FactoryFunction<T>): void 
   root.register(what, { useFactory: instancePerContainerCachingFactory(factory) })
 }
 
-/** How a command opens the container that its options name. */
-export function runOpener(invocation: AnyInvocation, context: Context): OpenRun {
+/** How the command `name` opens the container that its options name. */
+export function runOpener(invocation: AnyInvocation, context: Context, name: string): OpenRun {
+  const limits = new Limits()
+  let listening: Disposable | undefined
   return (access) => {
     const run: DependencyContainer = root.createChildContainer()
     const closing = new AsyncDisposableStack()
@@ -110,8 +125,14 @@ export function runOpener(invocation: AnyInvocation, context: Context): OpenRun 
     run.registerInstance(tokens.context, context)
     run.registerInstance(tokens.access, access)
     run.registerInstance(tokens.closing, closing)
+    run.registerInstance(tokens.limits, limits)
+    if (listening === undefined) {
+      listening = listenForLimits(limits, name, context)
+      closing.use(listening)
+    }
     return {
       repository: () => run.resolve(tokens.repository),
+      storage: () => run.resolve(tokens.storage),
       [Symbol.asyncDispose]: () => closing.disposeAsync(),
     }
   }

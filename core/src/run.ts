@@ -15,7 +15,7 @@ import { Reporter } from './output/reporter.ts'
 import type { Watch } from './watch.ts'
 
 /** A command with what was said to it. */
-interface Call<S extends ContainerOptions, D extends OptionDeclarations> {
+interface Call<S extends OptionDeclarations, D extends OptionDeclarations> {
   readonly name: string
   readonly argv: readonly string[]
   readonly spec: CommandSpec<S, D>
@@ -28,7 +28,7 @@ interface Call<S extends ContainerOptions, D extends OptionDeclarations> {
 }
 
 /** Returns the exit status; throws nothing. */
-export async function performCommand<S extends ContainerOptions, D extends OptionDeclarations>(
+export async function performCommand<S extends OptionDeclarations, D extends OptionDeclarations>(
   { name, argv, spec, perform }: Call<S, D>,
   config: Config,
 ): Promise<number> {
@@ -44,9 +44,11 @@ export async function performCommand<S extends ContainerOptions, D extends Optio
     for (const { package: plugin, message, remedy } of registry.refusals) {
       context.report({ type: 'log', level: 'warn', message: `${plugin} was refused: ${message} ${remedy}` })
     }
-    watch = await startWatch(name, spec, invocation, context, reporter.warn)
+    // A command that opens a container, or is watched, has the options for it.
+    const ofContainer = invocation as Invocation<S & ContainerOptions, D>
+    watch = await startWatch(name, spec, ofContainer, context, reporter.warn)
     const { runOpener } = await import('./composition.ts')
-    const open = runOpener(invocation as Invocation<ContainerOptions, D>, context)
+    const open = runOpener(ofContainer, context, name)
     const outcome = await perform(invocation, context, open, reporter.output)
     const status = reporter.finish(outcome)
     await watch?.(outcome)
@@ -59,10 +61,10 @@ export async function performCommand<S extends ContainerOptions, D extends Optio
 }
 
 /** What tells others how the run ended; undefined when nobody wants to know. */
-async function startWatch<S extends ContainerOptions, D extends OptionDeclarations>(
+async function startWatch<S extends OptionDeclarations, D extends OptionDeclarations>(
   command: string,
   spec: CommandSpec<S, D>,
-  invocation: Invocation<S, D>,
+  invocation: Invocation<S & ContainerOptions, D>,
   context: Context,
   warn: (message: string) => void,
 ): Promise<Watch | undefined> {

@@ -10,6 +10,7 @@ import KeyAdd from './key-add.ts'
 import KeyList from './key-list.ts'
 import KeyRemove from './key-remove.ts'
 import KeyRotate from './key-rotate.ts'
+import Limit from './limit.ts'
 import List from './list.ts'
 import Ls from './ls.ts'
 import Pin from './pin.ts'
@@ -39,4 +40,5 @@ export const commands = {
   'key:rotate': KeyRotate,
   check: Check,
   copy: Copy,
+  limit: Limit,
 }

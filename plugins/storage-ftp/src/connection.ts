@@ -62,12 +62,7 @@ export class Connection {
   }
 
   /** Stores `chunks` as the file `path`. What it leaves there when it fails is any part of them. */
-  async upload(
-    path: string,
-    chunks: readonly Uint8Array[],
-    signal: AbortSignal,
-    pace?: Pace,
-  ): Promise<void> {
+  async upload(path: string, chunks: readonly Uint8Array[], signal: AbortSignal, pace?: Pace): Promise<void> {
     const transfer = await this.#begin(`STOR ${path}`, 0, () => {}, signal)
     let complete = false
     try {

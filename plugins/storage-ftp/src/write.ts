@@ -87,7 +87,8 @@ export function writer({ server, path: container, host }: Container): Pick<Stora
       try {
         await server.use(signal, async (connection) => {
           try {
-            await within(connection, temporaries, signal, () => connection.upload(temporary, chunks, signal, pace),
+            await within(connection, temporaries, signal, () =>
+              connection.upload(temporary, chunks, signal, pace),
             )
             await checkSize(connection, temporary, chunks, signal)
             await within(connection, directory, signal, () => move(connection, temporary, path, signal))

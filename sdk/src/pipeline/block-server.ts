@@ -49,7 +49,10 @@ export class BlockServer {
    */
   constructor(
     chain: Pick<StoredChain, 'level'>,
-    { window, streams = defaultDownloadStreams }: { readonly window: number; readonly streams?: number | undefined },
+    {
+      window,
+      streams = defaultDownloadStreams,
+    }: { readonly window: number; readonly streams?: number | undefined },
     onRead: (bytes: number) => void,
     onBlock?: (block: ArchiveBlock, failure: Failure | undefined) => void,
   ) {
@@ -169,12 +172,7 @@ export class BlockServer {
   }
 
   /** Fetches `run` with one read; each of its blocks has its turn now, and is sent when that comes. */
-  async #fetchRun(
-    level: number,
-    stored: StoredLevel,
-    run: readonly Planned[],
-    send: Send,
-  ): Promise<void> {
+  async #fetchRun(level: number, stored: StoredLevel, run: readonly Planned[], send: Send): Promise<void> {
     const waiting = run.map(({ block }) => {
       const fetched = Promise.withResolvers<Uint8Array<ArrayBuffer>>()
       this.#deliver(level, block, fetched.promise, send)

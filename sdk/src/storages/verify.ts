@@ -1,6 +1,7 @@
 /** Reading back what was stored. */
-import { Failure, isFailure } from '../contracts/failures.ts'
+
 import type { Context } from '../contracts/context.ts'
+import { Failure, isFailure } from '../contracts/failures.ts'
 import type { Storage } from '../contracts/storage.ts'
 
 /** How often a blob is put before a storage that keeps other bytes is given up. */
@@ -17,28 +18,46 @@ const removalTime = 30_000
  * Beneath it belongs what tries again: a reading that fails for another reason fails the put.
  */
 export function verifying(storage: Storage, context: Context): Storage {
+  /** The last put of each key that is under way: what another put of this process replaced is no difference. */
+  const underWay = new Map<string, Promise<void>>()
+
   return {
     settle: storage.settle,
     async put(key, chunks, signal) {
-      for (let attempt = 1; ; attempt++) {
-        await storage.put(key, chunks, signal)
-        const difference = await differenceOf(storage, key, chunks, signal)
-        if (difference === undefined) return
-        const message = `${key} was read back after it was stored, and ${difference}.`
-        if (attempt === attempts) {
-          await storage.remove(key, AbortSignal.timeout(removalTime)).catch(() => {})
-          throw new Failure('damaged', message, {
-            remedy: 'Check the disks, the memory and the network of the storage: it does not keep what it is given.',
-            facts: { key, attempts },
-          })
-        }
-        context.report({ type: 'log', level: 'warn', message: `${message} It is stored again.` })
+      const before = underWay.get(key)
+      const { promise, resolve } = Promise.withResolvers<void>()
+      const mine = Promise.all([before, promise]).then(() => {})
+      underWay.set(key, mine)
+      try {
+        await before
+        await putVerified(key, chunks, signal)
+      } finally {
+        resolve()
+        if (underWay.get(key) === mine) underWay.delete(key)
       }
     },
     get: (key, range, signal) => storage.get(key, range, signal),
     list: (prefix, signal) => storage.list(prefix, signal),
     remove: (key, signal) => storage.remove(key, signal),
     close: async () => storage.close?.(),
+  }
+
+  async function putVerified(key: string, chunks: readonly Uint8Array[], signal: AbortSignal): Promise<void> {
+    for (let attempt = 1; ; attempt++) {
+      await storage.put(key, chunks, signal)
+      const difference = await differenceOf(storage, key, chunks, signal)
+      if (difference === undefined) return
+      const message = `${key} was read back after it was stored, and ${difference}.`
+      if (attempt === attempts) {
+        await storage.remove(key, AbortSignal.timeout(removalTime)).catch(() => {})
+        throw new Failure('damaged', message, {
+          remedy:
+            'Check the disks, the memory and the network of the storage: it does not keep what it is given.',
+          facts: { key, attempts },
+        })
+      }
+      context.report({ type: 'log', level: 'warn', message: `${message} It is stored again.` })
+    }
   }
 }
 
@@ -82,7 +101,10 @@ class Cursor {
       const chunk = this.#chunks[this.#chunk]
       if (chunk === undefined) return false
       const count = Math.min(chunk.length - this.#at, bytes.length - compared)
-      const [mine, theirs] = [chunk.subarray(this.#at, this.#at + count), bytes.subarray(compared, compared + count)]
+      const [mine, theirs] = [
+        chunk.subarray(this.#at, this.#at + count),
+        bytes.subarray(compared, compared + count),
+      ]
       if (Buffer.compare(mine, theirs) !== 0) return false
       compared += count
       this.#at += count
