@@ -38,7 +38,9 @@ function slowBackup(container: string) {
 async function shown(pid: number): Promise<{ limits: Record<string, number | null>; command: string }> {
   for (let tried = 0; tried < 200; tried++) {
     const { stdout } = await freezer('limit', String(pid), '--json')
-    const { runs } = JSON.parse(stdout) as { runs?: { limits: Record<string, number | null>; command: string }[] }
+    const { runs } = JSON.parse(stdout) as {
+      runs?: { limits: Record<string, number | null>; command: string }[]
+    }
     if (runs?.[0] !== undefined) return runs[0]
     await pause(50)
   }

@@ -17,6 +17,7 @@ import Pin from './pin.ts'
 import Prune from './prune.ts'
 import Restore from './restore.ts'
 import Status from './status.ts'
+import StorageTest from './storage-test.ts'
 import Verify from './verify.ts'
 
 /** Looked up by oclif, see package.json. */
@@ -41,4 +42,5 @@ export const commands = {
   check: Check,
   copy: Copy,
   limit: Limit,
+  'storage:test': StorageTest,
 }
