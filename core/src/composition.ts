@@ -7,17 +7,20 @@ import 'reflect-metadata/lite'
 import type { Codec, Context, OptionDeclarations, Repository, RepositoryAccess, Storage } from '@freezer/sdk'
 import { asFailure, Failure, isFailure, openRepository } from '@freezer/sdk'
 import {
-  Bandwidth,
   type LostMirror,
   MirroredStorage,
   retryDefaults,
   retrying,
+  retryingOpen,
   throttled,
+  verifying,
 } from '@freezer/sdk/storages'
 import type { DependencyContainer, FactoryFunction, InjectionToken } from 'tsyringe'
 import { instancePerContainerCachingFactory, container as root } from 'tsyringe'
+import { listenForLimits } from './control.ts'
 import { openDiscarding } from './dry-run.ts'
 import type { Invocation } from './invocation.ts'
+import { Limits } from './limits.ts'
 import { type ContainerOptions, containerOptions } from './options.ts'
 import { readPassphrase } from './passphrase.ts'
 import { secondOf } from './second.ts'
@@ -48,6 +51,8 @@ export interface Run extends AsyncDisposable {
   readonly mirrored: MirroredStorage | undefined
   /** Each of several storages by itself, opened or why not. */
   storages(): Promise<readonly OpenedStorage[]>
+  /** The one storage, with all that the options wrap it in. @throws Failure `usage` for several; what the storage throws */
+  storage(): Promise<Storage>
 }
 
 /** One of several storages. */
@@ -64,6 +69,7 @@ const tokens = {
   invocation: token<AnyInvocation>('invocation'),
   context: token<Context>('context'),
   access: token<Access>('access'),
+  limits: token<Limits>('limits'),
   closing: token<AsyncDisposableStack>('closing'),
   onMirrored: token<(mirrored: MirroredStorage) => void>('onMirrored'),
   secrets: token<Secrets>('secrets'),
@@ -132,10 +138,19 @@ async function openStorage(run: DependencyContainer, configured: ConfiguredStora
   const { driver, options, connection } = configured
   const { create, dryRun } = run.resolve(tokens.access)
   const context = run.resolve(tokens.context)
-  const open = (access: { create: boolean }) => driver.open(options, context, access)
+  const policy = { ...retryDefaults, retries: connection.retries }
+  const open = (access: { create: boolean }) =>
+    retryingOpen(() => driver.open(options, context, access), context, policy)
   const storage = await (dryRun === true ? openDiscarding(open) : open({ create }))
   run.resolve(tokens.closing).defer(() => storage.close?.())
-  return wrap(storage, connection, context)
+  return wrap(storage, connection, run)
+}
+
+/** @throws Failure `usage` for several */
+async function onlyStorage(run: DependencyContainer): Promise<Storage> {
+  const [only, ...others] = run.resolve(tokens.invocation).storages()
+  if (only !== undefined && others.length === 0) return openStorage(run, only)
+  throw new Failure('usage', 'This is for one storage at a time.', { remedy: 'Name one with --storage.' })
 }
 
 function oneDestination(): Failure {
@@ -180,14 +195,24 @@ async function firstOf(
   throw first
 }
 
-/** `storage`, within its bandwidth, and patient. */
-function wrap(storage: Storage, options: ConfiguredStorage['connection'], context: Context): Storage {
-  const { uploadLimit, downloadLimit, retries } = options
-  const paced =
-    uploadLimit === undefined && downloadLimit === undefined
-      ? storage
-      : throttled(storage, new Bandwidth(uploadLimit), new Bandwidth(downloadLimit))
-  return retries === 0 ? paced : retrying(paced, context, { ...retryDefaults, retries })
+/** `storage`, within its bandwidth, patient, and read back where that is asked for. */
+function wrap(
+  storage: Storage,
+  connection: ConfiguredStorage['connection'],
+  run: DependencyContainer,
+): Storage {
+  const { uploadLimit, downloadLimit, retries, verifyUploads } = connection
+  const { prefix, dryRun } = run.resolve(tokens.access)
+  const context = run.resolve(tokens.context)
+  const limits = run.resolve(tokens.limits)
+  const paced = throttled(
+    storage,
+    limits.bandwidth('uploadLimit', prefix, uploadLimit),
+    limits.bandwidth('downloadLimit', prefix, downloadLimit),
+  )
+  const patient = retries === 0 ? paced : retrying(paced, context, { ...retryDefaults, retries })
+  // What a dry run stores is nowhere.
+  return verifyUploads && dryRun !== true ? verifying(patient, context) : patient
 }
 
 /** One instance of it a run, made when it is first asked for. */
@@ -196,14 +221,17 @@ function provide<T>(what: InjectionToken<T>, factory: FactoryFunction<T>): void 
 }
 
 /**
- * How a command opens the container that its options name.
+ * How the command `name` opens the container that its options name.
  * @param onMirrored told of several storages that were opened as one
  */
 export function runOpener(
   invocation: AnyInvocation,
   context: Context,
+  name: string,
   onMirrored: (mirrored: MirroredStorage) => void = () => {},
 ): OpenRun {
+  const limits = new Limits()
+  let listening: Disposable | undefined
   return (access) => {
     const run: DependencyContainer = root.createChildContainer()
     const closing = new AsyncDisposableStack()
@@ -218,12 +246,18 @@ export function runOpener(
       mirrored = opened
       onMirrored(opened)
     })
+    run.registerInstance(tokens.limits, limits)
+    if (listening === undefined) {
+      listening = listenForLimits(limits, name, context)
+      closing.use(listening)
+    }
     return {
       get mirrored() {
         return mirrored
       },
       repository: () => run.resolve(tokens.repository),
       storages: () => run.resolve(tokens.storages),
+      storage: () => onlyStorage(run),
       [Symbol.asyncDispose]: () => closing.disposeAsync(),
     }
   }

@@ -1,5 +1,5 @@
 /** Options that several commands share. Values of type only, so that declaring them loads nothing. */
-import type { OptionDeclarations, Options } from '@freezer/sdk'
+import type { OptionDeclaration, OptionDeclarations, Options } from '@freezer/sdk'
 import type { Contradiction } from './configuration.ts'
 
 /** How every command reads its configuration and shows what it does. */
@@ -50,6 +50,10 @@ export const containerOptions = {
     max: 100,
     value: 'N',
     help: 'How often a call to a storage that does not answer, or is busy, is tried again',
+  },
+  verifyUploads: {
+    type: 'boolean',
+    help: 'Read everything back once it is stored, and compare; store anew what differs',
   },
   keyFile: {
     type: 'path',
@@ -151,3 +155,19 @@ export const retentionOptions = {
       'nothing younger is removed.',
   },
 } as const satisfies OptionDeclarations
+
+/** How many calls of a storage are under way at a time. */
+export const uploadStreams = {
+  type: 'integer',
+  min: 1,
+  max: 64,
+  value: 'N',
+  help: 'Segments on their way to the storage at a time, 2 unless said; each is in memory',
+} as const satisfies OptionDeclaration
+export const downloadStreams = {
+  type: 'integer',
+  min: 1,
+  max: 64,
+  value: 'N',
+  help: 'Reads of the storage under way at a time, 2 unless said',
+} as const satisfies OptionDeclaration

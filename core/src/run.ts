@@ -1,7 +1,7 @@
 /** One run of a command, from its arguments to its exit status. */
 
 import { randomUUID } from 'node:crypto'
-import type { Context, OptionDeclarations } from '@freezer/sdk'
+import type { Context, OptionDeclarations, Options } from '@freezer/sdk'
 import type { MirroredStorage } from '@freezer/sdk/storages'
 import type { Config } from '@oclif/core/interfaces'
 import { words } from './command-line.ts'
@@ -18,7 +18,7 @@ import type { RunEnd, RunHooks } from './run-hooks.ts'
 import type { Watch } from './watch.ts'
 
 /** A command with what was said to it. */
-interface Call<S extends ContainerOptions, D extends OptionDeclarations> {
+interface Call<S extends OptionDeclarations, D extends OptionDeclarations> {
   readonly name: string
   readonly argv: readonly string[]
   readonly spec: CommandSpec<S, D>
@@ -31,7 +31,7 @@ interface Call<S extends ContainerOptions, D extends OptionDeclarations> {
 }
 
 /** Returns the exit status; throws nothing. */
-export async function performCommand<S extends ContainerOptions, D extends OptionDeclarations>(
+export async function performCommand<S extends OptionDeclarations, D extends OptionDeclarations>(
   { name, argv, spec, perform }: Call<S, D>,
   config: Config,
 ): Promise<number> {
@@ -47,17 +47,19 @@ export async function performCommand<S extends ContainerOptions, D extends Optio
     for (const { package: plugin, message, remedy } of registry.refusals) {
       context.report({ type: 'log', level: 'warn', message: `${plugin} was refused: ${message} ${remedy}` })
     }
-    const around = await startAround(name, spec, invocation, context, reporter.warn)
+    // A command that opens a container, or is watched, has the options for it.
+    const given = invocation as Invocation<S & ContainerOptions, D>
+    const around = await startAround(name, spec, given, context, reporter.warn)
     watch = around.watch
     const { runOpener } = await import('./composition.ts')
-    const given = invocation as Invocation<ContainerOptions, D>
     const several: MirroredStorage[] = []
-    const open = runOpener(given, context, (mirrored) => several.push(mirrored))
+    const open = runOpener(given, context, name, (mirrored) => several.push(mirrored))
+    const { storagePolicy }: Options<ContainerOptions> = given.options
     const work = async () => {
       let outcome = await perform(invocation, context, open, reporter.output)
       if (several.length > 0) {
         const { withStorages } = await import('./output/storages.ts')
-        for (const one of several) outcome = withStorages(outcome, one, given.options.storagePolicy)
+        for (const one of several) outcome = withStorages(outcome, one, storagePolicy)
       }
       return outcome
     }
@@ -85,10 +87,10 @@ async function within(hooks: RunHooks, work: () => Promise<Outcome>): Promise<Ru
 }
 
 /** What goes on around the work: who is told how it ended, and what is run before and after it. */
-async function startAround<S extends ContainerOptions, D extends OptionDeclarations>(
+async function startAround<S extends OptionDeclarations, D extends OptionDeclarations>(
   command: string,
   spec: CommandSpec<S, D>,
-  invocation: Invocation<S, D>,
+  invocation: Invocation<S & ContainerOptions, D>,
   context: Context,
   warn: (message: string) => void,
 ): Promise<{ watch?: Watch | undefined; hooks?: RunHooks | undefined }> {

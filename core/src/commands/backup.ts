@@ -4,7 +4,7 @@ import { argumentInput } from '../argument.ts'
 import { FreezerCommand } from '../command.ts'
 import type { OpenRun } from '../composition.ts'
 import type { CommandSpec, Invocation } from '../invocation.ts'
-import { containerOptions, retentionOptions } from '../options.ts'
+import { containerOptions, retentionOptions, uploadStreams } from '../options.ts'
 import type { Outcome } from '../output/reporter.ts'
 import { readRecipientFile } from '../secret-files.ts'
 
@@ -73,6 +73,7 @@ const ownOptions = {
     help: 'Largest stored object; 64M is that many MiB',
   },
   queueSize: { type: 'integer', min: 1, max: 1024, value: 'N', help: 'Blocks under way at a time' },
+  uploadStreams,
   workers: { type: 'integer', min: 1, max: 256, value: 'N', help: 'Threads that compress and encrypt' },
   maxLock: {
     type: 'number',
@@ -194,6 +195,7 @@ export default class Backup extends FreezerCommand<typeof selectors, typeof ownO
         levels: options,
         segmentSize: options.maxSegmentSize,
         queueSize: options.queueSize,
+        uploadStreams: options.uploadStreams,
         workers: options.workers,
         dryRun: options.dryRun,
       },

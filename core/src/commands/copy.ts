@@ -3,7 +3,7 @@ import { argumentInput } from '../argument.ts'
 import { FreezerCommand } from '../command.ts'
 import type { OpenRun } from '../composition.ts'
 import type { CommandSpec, Invocation } from '../invocation.ts'
-import { containerOptions, filterOptions } from '../options.ts'
+import { containerOptions, filterOptions, uploadStreams } from '../options.ts'
 import type { Outcome } from '../output/reporter.ts'
 import { prefixedOptions } from '../second.ts'
 
@@ -30,6 +30,7 @@ const ownOptions = {
   backups: { type: 'list', value: 'BACKUP', help: 'The same as BACKUP' },
   toMaxSegmentSize: { type: 'bytes', min: 65536, value: 'BYTES', help: 'Largest stored object' },
   queueSize: { type: 'integer', min: 1, max: 1024, value: 'N', help: 'Blocks under way at a time' },
+  uploadStreams,
   workers: { type: 'integer', min: 1, max: 256, value: 'N', help: 'Threads that decode and encode' },
   verify: { type: 'boolean', help: 'Read every copy back before it counts as one' },
   dryRun: { type: 'boolean', help: 'Only show what would be copied' },
@@ -113,6 +114,7 @@ export default class Copy extends FreezerCommand<typeof selectors, typeof ownOpt
             : { ...codec(toEncryption ?? usualEncryption, 'encrypt'), always: toEncryption !== undefined },
         segmentSize: options.toMaxSegmentSize,
         queueSize: options.queueSize,
+        uploadStreams: options.uploadStreams,
         workers: options.workers,
         verify: options.verify,
         dryRun: options.dryRun,

@@ -10,12 +10,14 @@ import KeyAdd from './key-add.ts'
 import KeyList from './key-list.ts'
 import KeyRemove from './key-remove.ts'
 import KeyRotate from './key-rotate.ts'
+import Limit from './limit.ts'
 import List from './list.ts'
 import Ls from './ls.ts'
 import Pin from './pin.ts'
 import Prune from './prune.ts'
 import Restore from './restore.ts'
 import Status from './status.ts'
+import StorageTest from './storage-test.ts'
 import Verify from './verify.ts'
 
 /** Looked up by oclif, see package.json. */
@@ -39,4 +41,6 @@ export const commands = {
   'key:rotate': KeyRotate,
   check: Check,
   copy: Copy,
+  limit: Limit,
+  'storage:test': StorageTest,
 }

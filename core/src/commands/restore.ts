@@ -4,7 +4,7 @@ import { argumentInput } from '../argument.ts'
 import { FreezerCommand } from '../command.ts'
 import type { OpenRun } from '../composition.ts'
 import type { CommandSpec, Invocation } from '../invocation.ts'
-import { containerOptions } from '../options.ts'
+import { containerOptions, downloadStreams } from '../options.ts'
 import type { Outcome } from '../output/reporter.ts'
 import { backupOptions, chosenBackup, selection, selectionOptions } from '../selection.ts'
 
@@ -31,6 +31,7 @@ const ownOptions = {
   },
   delete: { type: 'boolean', help: 'Delete what the backup does not hold; only with --overwrite' },
   dryRun: { type: 'boolean', help: 'Change nothing: show what would be done' },
+  downloadStreams,
   workers: { type: 'integer', min: 1, max: 256, value: 'N', help: 'Threads that decrypt and decompress' },
 } as const satisfies OptionDeclarations
 
@@ -88,6 +89,7 @@ export default class Restore extends FreezerCommand<typeof selectors, typeof own
         ...chosen,
         select,
         workers: options.workers,
+        downloadStreams: options.downloadStreams,
       },
       context,
     )

@@ -3,7 +3,7 @@ import { argumentInput } from '../argument.ts'
 import { FreezerCommand } from '../command.ts'
 import type { OpenRun } from '../composition.ts'
 import type { CommandSpec, Invocation } from '../invocation.ts'
-import { containerOptions } from '../options.ts'
+import { containerOptions, downloadStreams } from '../options.ts'
 import type { Outcome } from '../output/reporter.ts'
 import { backupOptions, chosenBackup, selection, selectionOptions } from '../selection.ts'
 
@@ -13,6 +13,7 @@ const ownOptions = {
   verifyPath: { type: 'path', value: 'PATH', required: true, help: 'The same as PATH' },
   ...backupOptions,
   ...selectionOptions,
+  downloadStreams,
   workers: { type: 'integer', min: 1, max: 256, value: 'N', help: 'Threads that decrypt and decompress' },
 } as const satisfies OptionDeclarations
 
@@ -63,6 +64,7 @@ export default class Verify extends FreezerCommand<typeof selectors, typeof ownO
         ...chosen,
         select,
         workers: options.workers,
+        downloadStreams: options.downloadStreams,
       },
       context,
     )

@@ -1,6 +1,6 @@
 /** Requests to a service: connections that are kept, patience that ends, certificates that are checked. */
 import { Readable } from 'node:stream'
-import { Failure, isFailure, throwIfAborted } from '@freezer/sdk'
+import { Failure, isFailure, type Pace, throwIfAborted } from '@freezer/sdk'
 import { Agent, request } from 'undici'
 import { readNamed } from './files.ts'
 
@@ -17,6 +17,8 @@ export interface HttpRequest {
   readonly headers?: Readonly<Record<string, string>>
   /** Sent in this order; it may be sent again, so it stays as it is until the answer is there. */
   readonly body?: readonly Uint8Array[]
+  /** Awaited before each chunk of the body. */
+  readonly pace?: Pace | undefined
 }
 
 /** What a server answered, whatever its status. The body is read to its end, or given up with `discard`. */
@@ -68,7 +70,7 @@ export class Http {
    */
   async send(
     url: string,
-    { method, headers = {}, body = [] }: HttpRequest,
+    { method, headers = {}, body = [], pace }: HttpRequest,
     signal: AbortSignal,
   ): Promise<Answer> {
     throwIfAborted(signal)
@@ -86,7 +88,7 @@ export class Http {
           ...headers,
           ...(length === 0 ? {} : { 'content-length': String(length) }),
         },
-        body: length === 0 ? null : Readable.from(body),
+        body: length === 0 ? null : Readable.from(pace === undefined ? body : paced(body, pace)),
         highWaterMark: chunkSize,
         // A signal of its own: many requests at once are many listeners on the one that was given.
         signal: AbortSignal.any([signal]),
@@ -99,6 +101,13 @@ export class Http {
 
   async close(): Promise<void> {
     await this.#agent.destroy()
+  }
+}
+
+async function* paced(body: readonly Uint8Array[], pace: Pace): AsyncGenerator<Uint8Array> {
+  for (const chunk of body) {
+    await pace(chunk.length)
+    yield chunk
   }
 }
 

@@ -1,4 +1,4 @@
-import { Failure, throwIfAborted } from '@freezer/sdk'
+import { Failure, type Pace, throwIfAborted } from '@freezer/sdk'
 import type { Client, FTPResponse } from 'basic-ftp'
 import { fromConnection, replyOf } from './failures.ts'
 import { Transfer } from './transfer.ts'
@@ -62,11 +62,11 @@ export class Connection {
   }
 
   /** Stores `chunks` as the file `path`. What it leaves there when it fails is any part of them. */
-  async upload(path: string, chunks: readonly Uint8Array[], signal: AbortSignal): Promise<void> {
+  async upload(path: string, chunks: readonly Uint8Array[], signal: AbortSignal, pace?: Pace): Promise<void> {
     const transfer = await this.#begin(`STOR ${path}`, 0, () => {}, signal)
     let complete = false
     try {
-      await transfer.send(chunks)
+      await transfer.send(chunks, pace)
       complete = true
     } finally {
       await this.#finish(transfer, complete, signal)

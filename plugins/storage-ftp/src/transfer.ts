@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net'
 import { setImmediate as turn } from 'node:timers/promises'
 import { TLSSocket } from 'node:tls'
-import { Failure, throwIfAborted } from '@freezer/sdk'
+import { Failure, type Pace, throwIfAborted } from '@freezer/sdk'
 import type { FTPResponse } from 'basic-ftp'
 import { fromConnection, replyOf } from './failures.ts'
 
@@ -121,7 +121,7 @@ export class Transfer {
   }
 
   /** Sends `chunks`. @throws FTPError for what the server refuses; Failure `unavailable`, `interrupted` */
-  async send(chunks: readonly Uint8Array[]): Promise<void> {
+  async send(chunks: readonly Uint8Array[], pace: Pace | undefined): Promise<void> {
     const { socket } = this.#settings
     // A connection that is closed while something in it is unread is reset, and TLS sends tickets.
     socket.resume()
@@ -130,7 +130,12 @@ export class Transfer {
     await turn()
     for (const chunk of chunks) {
       for (let at = 0; at < chunk.length; at += pieceSize) {
-        const flows = socket.write(chunk.subarray(at, at + pieceSize))
+        const piece = chunk.subarray(at, at + pieceSize)
+        if (pace !== undefined) {
+          await pace(piece.length)
+          this.#throwIfFailed()
+        }
+        const flows = socket.write(piece)
         if (!flows) await this.#wait(() => !socket.writableNeedDrain)
       }
     }

@@ -78,7 +78,7 @@ export function writer({ server, path: container, host }: Container): Pick<Stora
   }
 
   return {
-    async put(key, chunks, signal) {
+    async put(key, chunks, signal, pace) {
       throwIfAborted(signal)
       const path = blobPath(container, key)
       const directory = posix.dirname(path)
@@ -87,7 +87,9 @@ export function writer({ server, path: container, host }: Container): Pick<Stora
       try {
         await server.use(signal, async (connection) => {
           try {
-            await within(connection, temporaries, signal, () => connection.upload(temporary, chunks, signal))
+            await within(connection, temporaries, signal, () =>
+              connection.upload(temporary, chunks, signal, pace),
+            )
             await checkSize(connection, temporary, chunks, signal)
             await within(connection, directory, signal, () => move(connection, temporary, path, signal))
           } catch (error) {

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { type FileHandle, mkdir, open, opendir, rename, rmdir, stat, unlink } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { blobPath, temporaryDirectory } from '@freezer/paths'
-import { Failure, fromSystem, type Storage, throwIfAborted } from '@freezer/sdk'
+import { Failure, fromSystem, type Pace, type Storage, throwIfAborted } from '@freezer/sdk'
 
 /** Bytes handed to the system at once: what an abort waits for. */
 const batchBytes = 8 * 1024 * 1024
@@ -61,7 +61,7 @@ export function writer(container: string): Pick<Storage, 'put' | 'remove'> {
   }
 
   return {
-    async put(key, chunks, signal) {
+    async put(key, chunks, signal, pace) {
       throwIfAborted(signal)
       const path = blobPath(container, key)
       const temporary = join(temporaries, randomUUID())
@@ -69,7 +69,7 @@ export function writer(container: string): Pick<Storage, 'put' | 'remove'> {
         const file = await within(temporaries, () => open(temporary, 'wx', fileMode))
         try {
           try {
-            await writeAll(file, chunks, signal)
+            await writeAll(file, chunks, signal, pace)
             await file.sync()
           } finally {
             await file.close()
@@ -164,13 +164,19 @@ async function syncDirectory(directory: string): Promise<void> {
   }
 }
 
-async function writeAll(file: FileHandle, chunks: readonly Uint8Array[], signal: AbortSignal): Promise<void> {
+async function writeAll(
+  file: FileHandle,
+  chunks: readonly Uint8Array[],
+  signal: AbortSignal,
+  pace: Pace | undefined,
+): Promise<void> {
   let batch: Uint8Array[] = []
   let bytes = 0
   for (const [at, chunk] of chunks.entries()) {
+    await pace?.(chunk.length)
     batch.push(chunk)
     bytes += chunk.length
-    if (bytes < batchBytes && at < chunks.length - 1) continue
+    if (pace === undefined && bytes < batchBytes && at < chunks.length - 1) continue
     // A disk that is full takes a part; writing the rest then says why.
     while (batch.length > 0) batch = without(batch, (await file.writev(batch)).bytesWritten)
     bytes = 0

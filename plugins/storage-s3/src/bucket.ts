@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import type { Pace } from '@freezer/sdk'
 import { AwsV4Signer } from 'aws4fetch'
 import type { Identity } from './credentials.ts'
 import { fromRefusal, type Refusal } from './failures.ts'
@@ -18,6 +19,7 @@ export interface BucketRequest {
   readonly query?: Readonly<Record<string, string>>
   readonly headers?: Readonly<Record<string, string>>
   readonly body?: readonly Uint8Array[]
+  readonly pace?: Pace | undefined
   /** SHA-256 of the body, in hexadecimal. */
   readonly sha256?: string
 }
@@ -62,7 +64,7 @@ export class Bucket {
     })
     const { url, headers } = await signer.sign()
     const sent = { 'user-agent': 'freezer', ...Object.fromEntries(headers) }
-    return this.#settings.http.send(url, { method, headers: sent, body }, signal)
+    return this.#settings.http.send(url, { method, headers: sent, body, pace: request.pace }, signal)
   }
 
   /** Why the service refuses; reads the body of `answer`. */

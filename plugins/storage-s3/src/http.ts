@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
 import http, { type IncomingMessage } from 'node:http'
 import https from 'node:https'
-import { Failure, throwIfAborted } from '@freezer/sdk'
+import { Failure, type Pace, throwIfAborted } from '@freezer/sdk'
 import { fromConnection } from './failures.ts'
 
 /** Bytes written at once: what may take as long as the patience is. */
@@ -25,6 +25,8 @@ export interface HttpRequest {
   readonly headers: Readonly<Record<string, string>>
   /** Sent in this order; it may be sent again, so it stays as it is until the answer is there. */
   readonly body: readonly Uint8Array[]
+  /** Awaited before each piece of the body. */
+  readonly pace?: Pace | undefined
 }
 
 /** What requests go out by. Closed once, when all answers were read. */
@@ -55,7 +57,7 @@ export class Http {
       const abort = () => outgoing.destroy()
       signal.addEventListener('abort', abort, { once: true })
       try {
-        return new Answer(url, await exchange(outgoing, request.body), this.#timeout, signal)
+        return new Answer(url, await exchange(outgoing, request), this.#timeout, signal)
       } catch (error) {
         outgoing.destroy()
         throwIfAborted(signal)
@@ -93,7 +95,7 @@ export class Http {
 }
 
 /** Sends the body, and waits for the beginning of the answer, which may come before all was sent. */
-async function exchange(outgoing: http.ClientRequest, body: readonly Uint8Array[]): Promise<IncomingMessage> {
+async function exchange(outgoing: http.ClientRequest, { body, pace }: HttpRequest): Promise<IncomingMessage> {
   const { promise: answered, resolve, reject } = Promise.withResolvers<IncomingMessage>()
   const settled = new AbortController()
   outgoing.on('response', (message) => {
@@ -109,6 +111,8 @@ async function exchange(outgoing: http.ClientRequest, body: readonly Uint8Array[
   }
   answered.catch(() => {})
   for (const piece of pieces(body)) {
+    // Ends with the request at the latest: whoever is interrupted destroys it.
+    await pace?.(piece.length)
     if (settled.signal.aborted) break
     if (!outgoing.write(piece)) await once(outgoing, 'drain', { signal: settled.signal }).catch(() => {})
   }

@@ -1,7 +1,7 @@
 /** Blobs as objects. */
 import { createHash } from 'node:crypto'
 import { setImmediate as turn } from 'node:timers/promises'
-import { Failure, isKey, type Range, throwIfAborted } from '@freezer/sdk'
+import { Failure, isKey, type Pace, type Range, throwIfAborted } from '@freezer/sdk'
 import type { Bucket } from './bucket.ts'
 import { fromRefusal, noBucket } from './failures.ts'
 import type { Answer } from './http.ts'
@@ -24,6 +24,7 @@ export async function put(
   key: string,
   chunks: readonly Uint8Array[],
   signal: AbortSignal,
+  pace?: Pace,
 ): Promise<void> {
   throwIfAborted(signal)
   const object = nameOf(prefix, key)
@@ -35,7 +36,7 @@ export async function put(
   }
   const { sha256, md5 } = await digests(chunks, signal)
   const headers = { 'content-type': 'application/octet-stream', 'content-md5': md5 }
-  const answer = await bucket.send({ method: 'PUT', object, headers, body: chunks, sha256 }, signal)
+  const answer = await bucket.send({ method: 'PUT', object, headers, body: chunks, sha256, pace }, signal)
   if (answer.status === 200) await answer.discard()
   else await refuse(bucket, answer, what, signal)
 }

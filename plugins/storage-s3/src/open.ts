@@ -34,7 +34,7 @@ export async function openStorage(
     throw error
   }
   return {
-    put: (key, chunks, stop) => put(place, key, chunks, stop),
+    put: (key, chunks, stop, pace) => put(place, key, chunks, stop, pace),
     get: (key, range, stop) => get(place, key, range, stop),
     list: (start, stop) => list(place, start, stop),
     remove: (key, stop) => remove(place, key, stop),

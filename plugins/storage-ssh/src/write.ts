@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { posix } from 'node:path'
 import { blobPath, temporaryDirectory } from '@freezer/paths'
-import { Failure, isFailure, type Storage, throwIfAborted } from '@freezer/sdk'
+import { Failure, isFailure, type Pace, type Storage, throwIfAborted } from '@freezer/sdk'
 import type { Channel } from './channel.ts'
 import type { Container } from './container.ts'
 import { fromServer, status, statusOf } from './failures.ts'
@@ -100,7 +100,7 @@ export function writer({ server, path: container, host }: Container): Pick<Stora
   }
 
   return {
-    async put(key, chunks, signal) {
+    async put(key, chunks, signal, pace) {
       throwIfAborted(signal)
       const path = blobPath(container, key)
       const temporary = posix.join(temporaries, randomUUID())
@@ -111,7 +111,7 @@ export function writer({ server, path: container, host }: Container): Pick<Stora
             openFile(channel, temporary, 'wx', fileMode, signal),
           )
           try {
-            await writeAll(file, chunks, signal)
+            await writeAll(file, chunks, signal, pace)
             await syncFile(file, signal)
           } finally {
             await file.close()
@@ -308,12 +308,18 @@ async function syncDirectory(channel: Channel, directory: string, signal: AbortS
 }
 
 /** Writes `chunks` one after the other, several requests ahead. Waits for all of them, also when one fails. */
-async function writeAll(file: Handle, chunks: readonly Uint8Array[], signal: AbortSignal): Promise<void> {
+async function writeAll(
+  file: Handle,
+  chunks: readonly Uint8Array[],
+  signal: AbortSignal,
+  pace: Pace | undefined,
+): Promise<void> {
   const pending: Promise<void>[] = []
   try {
     let at = 0
-    for (const piece of pieces(chunks)) {
+    for (const piece of pace === undefined ? pieces(chunks) : pacedPieces(chunks)) {
       if (pending.length === requestsAtOnce) await pending.shift()
+      await pace?.(piece.length)
       throwIfAborted(signal)
       const written = file.write(at, piece, signal)
       written.catch(() => {})
@@ -324,6 +330,11 @@ async function writeAll(file: Handle, chunks: readonly Uint8Array[], signal: Abo
   } finally {
     await Promise.allSettled(pending)
   }
+}
+
+/** The bytes of `chunks` in pieces of `requestSize` at most that hold no bytes back for the next one. */
+function* pacedPieces(chunks: readonly Uint8Array[]): Generator<Buffer> {
+  for (const chunk of chunks) yield* pieces([chunk])
 }
 
 /** The bytes of `chunks` in pieces of `requestSize`, the last shorter; views where a chunk has a piece to itself. */

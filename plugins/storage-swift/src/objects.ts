@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto'
 import { setImmediate as turn } from 'node:timers/promises'
 import { type Answer, fromStatus } from '@freezer/openstack'
-import { Failure, isFailure, isKey, type Range, throwIfAborted } from '@freezer/sdk'
+import { Failure, isFailure, isKey, type Pace, type Range, throwIfAborted } from '@freezer/sdk'
 import type { Account } from './account.ts'
 import { sendForObject } from './container.ts'
 import { type Place, pathOf } from './place.ts'
@@ -20,12 +20,13 @@ export async function put(
   key: string,
   chunks: readonly Uint8Array[],
   signal: AbortSignal,
+  pace?: Pace,
 ): Promise<void> {
   throwIfAborted(signal)
   const path = pathOfKey(place, key)
   const etag = await digest(chunks, signal)
   const headers = { etag, 'content-type': 'application/octet-stream' }
-  const request = { method: 'PUT', headers, body: chunks } as const
+  const request = { method: 'PUT', headers, body: chunks, pace } as const
   const answer = await sendForObject(account, place.container, path, request, signal)
   if (answer.status < 300) {
     await answer.discard()

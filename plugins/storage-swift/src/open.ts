@@ -22,7 +22,7 @@ export async function openStorage(
     await openContainer(account, place.container, create, signal)
     return {
       settle: options.swiftSettle,
-      put: (key, chunks, stop) => put(account, place, key, chunks, stop),
+      put: (key, chunks, stop, pace) => put(account, place, key, chunks, stop, pace),
       get: (key, range, stop) => get(account, place, key, range, stop),
       list: (prefix, stop) => list(account, place, prefix, stop),
       remove: (key, stop) => remove(account, place, key, stop),

@@ -122,7 +122,7 @@ async function parseRecords(run: DataRun, records: NonNullable<DataRun['records'
     if (failure !== undefined) archive.lose(block.start, end(block), failure)
     held.push(block)
   }
-  const blocks = new BlockServer(ownLevelOnly(archive), window, () => {}, onBlock)
+  const blocks = new BlockServer(ownLevelOnly(archive), { window }, () => {}, onBlock)
   // The engine asks for pages ahead; each question waits for its turn.
   let page = Promise.resolve<Uint8Array<ArrayBuffer> | undefined>(first.value)
   const lots = new LotReader(archive)

@@ -50,6 +50,12 @@ export interface StoredBlob {
   readonly size: number
 }
 
+/**
+ * How a `put` is kept to a bandwidth: awaited before so many bytes are sent, it resolves when they may go.
+ * @throws Failure `interrupted`
+ */
+export type Pace = (bytes: number) => Promise<void>
+
 export interface Storage {
   /** Milliseconds after which a listing shows whatever was put or removed before; at once when not declared. */
   readonly settle?: number | undefined
@@ -57,10 +63,11 @@ export interface Storage {
   /**
    * Stores the concatenation of `chunks` under `key`, replacing what is there, all or nothing, durable on return.
    * The caller bounds the size (a segment) and does not change the chunks before the promise settles, so a
-   * storage may send them again; afterwards their memory is gone.
+   * storage may send them again; afterwards their memory is gone. A storage that asks `pace` before each chunk that it sends,
+   * or part of one, sends evenly; one that does not (it came with version 1.2 of the contracts) is made to wait afterwards.
    * @throws Failure `no-space`, `denied`, `unavailable`
    */
-  put(key: string, chunks: readonly Uint8Array[], signal: AbortSignal): Promise<void>
+  put(key: string, chunks: readonly Uint8Array[], signal: AbortSignal, pace?: Pace): Promise<void>
 
   /**
    * The bytes of a blob, or of a part of it, in order; a chunk belongs to whoever received it. A range that

@@ -50,6 +50,8 @@ export interface CopyRequest {
   readonly segmentSize?: number | undefined
   /** Blocks under way between the two storages. */
   readonly queueSize?: number | undefined
+  /** Segments on their way to the storage at a time; each is in memory. */
+  readonly uploadStreams?: number | undefined
   /** Threads that decode and encode. */
   readonly workers?: number | undefined
   /** Read every block of a copy back before it counts as one. */
@@ -251,7 +253,7 @@ class Copying {
     const writer = new BackupWriter(
       to.storage,
       encoders,
-      { id, level: manifest.level, segmentSize, parent: below },
+      { id, level: manifest.level, segmentSize, uploadStreams: this.#request.uploadStreams, parent: below },
       signal,
       (bytes) => this.#meter.transferred(bytes),
     )

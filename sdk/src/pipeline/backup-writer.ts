@@ -15,13 +15,15 @@ import {
 } from '../repository/root.ts'
 import { BlockStream, type HalfEncoded } from './block-stream.ts'
 import type { CoderChain } from './coders.ts'
-import { SegmentWriter } from './segments.ts'
+import { defaultUploadStreams, SegmentWriter, UploadStreams } from './segments.ts'
 
 export interface WrittenBackup {
   readonly id: string
   readonly level: number
   /** Bytes. */
   readonly segmentSize: number
+  /** Segments on their way to the storage at a time. */
+  readonly uploadStreams?: number | undefined
   readonly parent: StoredChain | undefined
 }
 
@@ -45,15 +47,16 @@ export class BackupWriter {
   constructor(
     storage: Storage,
     coders: CoderChain,
-    { id, level, segmentSize, parent }: WrittenBackup,
+    { id, level, segmentSize, uploadStreams = defaultUploadStreams, parent }: WrittenBackup,
     signal: AbortSignal,
     onStored: (bytes: number) => void,
   ) {
     const backup = idBytes(id)
     this.#level = level
     this.#parent = parent
-    this.#data = new SegmentWriter(storage, id, 'data', segmentSize, signal, onStored)
-    this.#index = new SegmentWriter(storage, id, 'index', segmentSize, signal, onStored)
+    const streams = new UploadStreams(uploadStreams)
+    this.#data = new SegmentWriter(storage, id, 'data', segmentSize, signal, streams, onStored)
+    this.#index = new SegmentWriter(storage, id, 'index', segmentSize, signal, streams, onStored)
     this.#dataBlocks = new BlockStream(coders, this.#data, backup, 'data')
     this.#indexBlocks = new BlockStream(coders, this.#index, backup, 'index')
     for (const page of parent?.root.pages ?? []) this.#known.set(hex(page.content), page)

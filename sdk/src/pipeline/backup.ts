@@ -47,6 +47,8 @@ export interface BackupRequest {
   readonly segmentSize?: number | undefined
   /** Blocks under way between engine and storage. */
   readonly queueSize?: number | undefined
+  /** Segments on their way to the storage at a time; each is in memory. */
+  readonly uploadStreams?: number | undefined
   /** Threads that compress and encrypt. */
   readonly workers?: number | undefined
   /** Does everything but storing. The repository must be on a storage that discards what is put. */
@@ -129,7 +131,13 @@ export async function backup(request: BackupRequest, context: Context): Promise<
   const writer = new BackupWriter(
     repository.storage,
     coders.chain(repository.coderSetup(id, codecs, key)),
-    { id, level, segmentSize: request.segmentSize ?? backupDefaults.segmentSize, parent: parent?.stored },
+    {
+      id,
+      level,
+      segmentSize: request.segmentSize ?? backupDefaults.segmentSize,
+      uploadStreams: request.uploadStreams,
+      parent: parent?.stored,
+    },
     signal,
     (bytes) => meter.transferred(bytes),
   )

@@ -6,6 +6,8 @@ import type { SentBlock } from './engine-messages.ts'
 
 /** Stored bytes that one read brings at most. */
 const readLimit = 2 * 2 ** 20
+/** Reads under way at a time unless said. */
+export const defaultDownloadStreams = 2
 /** Blocks whose sending may cross with a question for them. */
 const remembered = 256
 
@@ -19,6 +21,7 @@ type Send = (block: SentBlock) => void
 export class BlockServer {
   readonly #chain: Pick<StoredChain, 'level'>
   readonly #window: number
+  readonly #streams: number
   /** Tells how many stored bytes were read. */
   readonly #onRead: (bytes: number) => void
   /** Tells of each block that was decoded, or why it was not. */
@@ -40,15 +43,22 @@ export class BlockServer {
   /** Blocks that could not be had. */
   damaged = 0
 
-  /** @param window blocks sent ahead at most */
+  /**
+   * @param window blocks sent ahead at most
+   * @param streams reads under way at a time
+   */
   constructor(
     chain: Pick<StoredChain, 'level'>,
-    window: number,
+    {
+      window,
+      streams = defaultDownloadStreams,
+    }: { readonly window: number; readonly streams?: number | undefined },
     onRead: (bytes: number) => void,
     onBlock?: (block: ArchiveBlock, failure: Failure | undefined) => void,
   ) {
     this.#chain = chain
     this.#window = window
+    this.#streams = streams
     this.#onRead = onRead
     this.#onBlock = onBlock
   }
@@ -142,31 +152,46 @@ export class BlockServer {
   }
 
   async #fetchAll(send: Send): Promise<void> {
+    const reading = new Set<Promise<void>>()
     // Several blocks come with one read: it waits until half of the window is free.
     while (this.#planned.length > 0 && this.#ahead <= this.#window / 2) {
+      if (reading.size >= this.#streams) {
+        await Promise.race(reading)
+        continue
+      }
       const run = this.#takeRun()
       this.#ahead += run.length
       this.#fetching.push(...run)
       const level = run[0]?.level ?? 0
-      const stored = this.#chain.level(level)
+      const read = this.#fetchRun(level, this.#chain.level(level), run, send)
+      reading.add(read)
+      void read.then(() => reading.delete(read))
+    }
+    await Promise.all(reading)
+    await this.#delivery
+  }
+
+  /** Fetches `run` with one read; each of its blocks has its turn now, and is sent when that comes. */
+  async #fetchRun(level: number, stored: StoredLevel, run: readonly Planned[], send: Send): Promise<void> {
+    const waiting = run.map(({ block }) => {
+      const fetched = Promise.withResolvers<Uint8Array<ArrayBuffer>>()
+      this.#deliver(level, block, fetched.promise, send)
+      return { block, resolve: fetched.resolve }
+    })
+    try {
       const blocks = run.map(({ block }) => block)
-      let at = 0
-      try {
-        for await (const bytes of stored.fetch('data', blocks)) {
-          const block = blocks[at++]
-          if (block === undefined) break
-          this.#onRead(bytes.length)
-          this.#deliver(level, block, stored.decode('data', block, bytes), send)
-        }
-      } catch (error) {
-        // The rest of this read is missing; each may still be had on its own.
-        for (const block of blocks.slice(at)) {
-          const alone = blocks.length > 1 ? stored.readBlock('data', block) : Promise.reject(error as Error)
-          this.#deliver(level, block, alone, send)
-        }
+      for await (const bytes of stored.fetch('data', blocks)) {
+        const next = waiting.shift()
+        if (next === undefined) break
+        this.#onRead(bytes.length)
+        next.resolve(stored.decode('data', next.block, bytes))
+      }
+    } catch (error) {
+      // The rest of this read is missing; each may still be had on its own.
+      for (const { block, resolve } of waiting) {
+        resolve(run.length > 1 ? stored.readBlock('data', block) : Promise.reject(error as Error))
       }
     }
-    await this.#delivery
   }
 
   /** Planned blocks that lie behind one another in one segment, as many as one read may bring. */

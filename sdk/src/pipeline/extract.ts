@@ -62,7 +62,7 @@ export async function* extract(request: ExtractRequest, context: Context): Async
     : stack.use(await openBackup(request.repository, backup, request.filter ?? {}, { ...context, signal }))
   const { manifest, chain } = opened
   const meter = new Meter(context, 'extract')
-  const blocks = new BlockServer(chain, window, (bytes) => meter.transferred(bytes))
+  const blocks = new BlockServer(chain, { window }, (bytes) => meter.transferred(bytes))
   const more = await selectPages(opened, request.select ?? everything, ({ directory, name }) => {
     const path = displayPath(directory === '' || name === '' ? directory + name : `${directory}/${name}`)
     const message =

@@ -29,6 +29,8 @@ export interface ReadRequest extends BackupFilter {
   readonly select?: Selection | ((manifest: Manifest) => Selection) | undefined
   /** Threads that decrypt and decompress. */
   readonly workers?: number | undefined
+  /** Reads of the storage under way at a time. */
+  readonly downloadStreams?: number | undefined
 }
 
 export interface RestoreRequest extends ReadRequest {
@@ -142,7 +144,9 @@ export async function bringBack(request: ReadRequest, way: Way, context: Context
   const target = { ...given, remove: removable(given, select), leftOut }
 
   const meter = new Meter(context, way.phase, selectsAll(select) ? manifest.tree.bytes : undefined)
-  const blocks = new BlockServer(chain, window, (bytes) => meter.transferred(bytes))
+  const blocks = new BlockServer(chain, { window, streams: request.downloadStreams }, (bytes) =>
+    meter.transferred(bytes),
+  )
   let lostPages = 0
   const selecting = selectPages({ chain, index: new TreeIndex(chain) }, select, (page) => {
     if (target.remove !== false) {

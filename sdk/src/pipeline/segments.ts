@@ -5,12 +5,39 @@ import { type StreamName, segmentKey } from '../repository/names.ts'
 import type { BlockAddress } from '../repository/root.ts'
 import type { Encoded } from './coders.ts'
 
-/** Segments on their way to the storage at a time: one may wait for its disk while the next is being sent. */
-const putsAtOnce = 2
+/** Segments on their way at a time unless said: one may wait for its disk while the next is being sent. */
+export const defaultUploadStreams = 2
+
+/** So many puts at a time, whoever they are for. */
+export class UploadStreams {
+  #free: number
+  readonly #waiting: (() => void)[] = []
+
+  constructor(count: number) {
+    this.#free = count
+  }
+
+  /** Waits for a place among those that put; `leave` gives it back. */
+  async enter(): Promise<void> {
+    if (this.#free > 0) {
+      this.#free--
+      return
+    }
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.#waiting.push(resolve)
+    await promise
+  }
+
+  leave(): void {
+    const next = this.#waiting.shift()
+    if (next === undefined) this.#free++
+    else next()
+  }
+}
 
 /**
  * Collects blocks into a segment until the next one would make it larger than `limit`, and puts it while the next is
- * being filled: at most `putsAtOnce` segments and the one being filled are in memory.
+ * being filled: in memory are as many segments as may be put at a time, one that is full, and the one being filled.
  */
 export class SegmentWriter {
   readonly #storage: Storage
@@ -18,11 +45,13 @@ export class SegmentWriter {
   readonly #stream: StreamName
   readonly #limit: number
   readonly #signal: AbortSignal
+  readonly #streams: UploadStreams
   readonly #onStored: (bytes: number) => void
   #chunks: Uint8Array[] = []
   #length = 0
-  /** The puts under way, the oldest first. */
-  #putting: Promise<void>[] = []
+  /** The puts under way, and those that failed. */
+  readonly #putting = new Set<Promise<void>>()
+  #failed = false
   /** Segments begun, bytes stored. */
   count = 0
   stored = 0
@@ -33,6 +62,7 @@ export class SegmentWriter {
     stream: StreamName,
     limit: number,
     signal: AbortSignal,
+    streams: UploadStreams,
     onStored: (bytes: number) => void,
   ) {
     this.#storage = storage
@@ -40,6 +70,7 @@ export class SegmentWriter {
     this.#stream = stream
     this.#limit = limit
     this.#signal = signal
+    this.#streams = streams
     this.#onStored = onStored
   }
 
@@ -74,13 +105,24 @@ export class SegmentWriter {
     const key = segmentKey(this.#id, this.#stream, this.count - 1)
     this.#chunks = []
     this.#length = 0
-    while (this.#putting.length >= putsAtOnce) await this.#putting.shift()
-    const putting = this.#storage.put(key, chunks, this.#signal).then(() => {
-      for (const chunk of chunks) release(chunk)
-      this.#onStored(length)
-    })
-    // The rejection is met by a later call; until then it must not count as unhandled.
-    putting.catch(() => {})
-    this.#putting.push(putting)
+    await this.#streams.enter()
+    const putting = this.#stored(key, chunks, length).finally(() => this.#streams.leave())
+    this.#putting.add(putting)
+    putting.then(
+      () => this.#putting.delete(putting),
+      // It is met by a later call; until then it must not count as unhandled.
+      () => {
+        this.#failed = true
+      },
+    )
+    if (this.#failed) await Promise.all(this.#putting)
+  }
+
+  async #stored(key: string, chunks: readonly Uint8Array[], length: number): Promise<void> {
+    // Of what is not going to be a backup nothing more needs to be sent.
+    if (this.#failed) return
+    await this.#storage.put(key, chunks, this.#signal)
+    for (const chunk of chunks) release(chunk)
+    this.#onStored(length)
   }
 }

@@ -22,28 +22,7 @@ export const retryDefaults: RetryPolicy = { retries: 7, wait: 500, longest: 30_0
  * longest pause. Each retry is told in the log.
  */
 export function retrying(storage: Storage, context: Context, policy: RetryPolicy = retryDefaults): Storage {
-  /** Waits before the next try, or throws `error` when there is to be none. */
-  async function pause(error: unknown, tried: number, what: string, signal: AbortSignal): Promise<void> {
-    throwIfAborted(signal)
-    if (!isTemporary(error) || tried >= policy.retries) throw error
-    const { message, facts } = asFailure(error)
-    const longest = Math.min(policy.longest, policy.wait * 2 ** tried)
-    const asked = Math.min(policy.longest, Number(facts['retryAfter'] ?? 0) * 1000)
-    const time = Math.max(asked, longest * (0.5 + Math.random() / 2))
-    const after = `${(time / 1000).toFixed(1)} s`
-    context.report({ type: 'log', level: 'info', message: `${what}: ${message} Trying again in ${after}.` })
-    await sleep(time, undefined, { signal }).catch(() => throwIfAborted(signal))
-  }
-
-  async function again(what: string, signal: AbortSignal, call: () => Promise<void>): Promise<void> {
-    for (let tried = 0; ; tried++) {
-      try {
-        return await call()
-      } catch (error) {
-        await pause(error, tried, what, signal)
-      }
-    }
-  }
+  const { pause, again } = patience(context, policy, 'info')
 
   return {
     settle: storage.settle,
@@ -69,6 +48,8 @@ export function retrying(storage: Storage, context: Context, policy: RetryPolicy
     },
 
     async *list(prefix, signal): AsyncGenerator<StoredBlob> {
+      // Whoever lists again must know what was given, in whatever order it comes then: about 100 bytes a key, as long as the
+      // listing goes on. A million segments are 4 TiB of backups.
       const given = new Set<string>()
       for (let tried = 0; ; tried++) {
         try {
@@ -85,6 +66,45 @@ export function retrying(storage: Storage, context: Context, policy: RetryPolicy
       }
     },
   }
+}
+
+/**
+ * What `open` opens, tried again like the calls of a storage. Somebody is likely to wait for it, so each retry is told as a
+ * warning: a port that is wrong says the same as a server that is not up yet.
+ */
+export function retryingOpen<T>(
+  open: () => Promise<T>,
+  context: Context,
+  policy: RetryPolicy = retryDefaults,
+): Promise<T> {
+  return patience(context, policy, 'warn').again('Opening the storage', context.signal, open)
+}
+
+function patience(context: Context, policy: RetryPolicy, level: 'info' | 'warn') {
+  /** Waits before the next try, or throws `error` when there is to be none. */
+  async function pause(error: unknown, tried: number, what: string, signal: AbortSignal): Promise<void> {
+    throwIfAborted(signal)
+    if (!isTemporary(error) || tried >= policy.retries) throw error
+    const { message, facts } = asFailure(error)
+    const longest = Math.min(policy.longest, policy.wait * 2 ** tried)
+    const asked = Math.min(policy.longest, Number(facts['retryAfter'] ?? 0) * 1000)
+    const time = Math.max(asked, longest * (0.5 + Math.random() / 2))
+    const after = `${(time / 1000).toFixed(1)} s`
+    context.report({ type: 'log', level, message: `${what}: ${message} Trying again in ${after}.` })
+    await sleep(time, undefined, { signal }).catch(() => throwIfAborted(signal))
+  }
+
+  async function again<T>(what: string, signal: AbortSignal, call: () => Promise<T>): Promise<T> {
+    for (let tried = 0; ; tried++) {
+      try {
+        return await call()
+      } catch (error) {
+        await pause(error, tried, what, signal)
+      }
+    }
+  }
+
+  return { pause, again }
 }
 
 /** What is left of `range` after `received` bytes of it. */
