@@ -10,8 +10,8 @@ await using storage = await openStorage(local, { container })
 const repository = await openRepository({ storage, codecs: [zstd] })
 const policy: RetentionPolicy = { keepLast: Number(keep), keepMonthly: 12 }
 const foreseen = await prune({ repository, policy, dryRun: true })
-for (const { backup, keep, reasons } of foreseen.decisions) {
-  console.log(`${backup.id} ${keep ? 'stays' : 'goes'}: ${reasons.map(({ rule }) => rule).join(', ')}`)
+for (const { backup, keep: stays, reasons } of foreseen.decisions) {
+  console.log(`${backup.id} ${stays ? 'stays' : 'goes'}: ${reasons.map(({ rule }) => rule).join(', ')}`)
 }
 const { removed, kept, freed } = await prune({ repository, policy })
 console.log(`${removed} removed, ${kept} kept, ${freed} bytes freed`)

@@ -37,7 +37,7 @@ if (isMainThread) {
     // Its threads inherit this: engines open files by calls of the C library, which Node would wonder about.
     trackUnmanagedFds: false,
   })
-  process.once('SIGINT', () => worker.postMessage('abort'))
+  process.once('SIGINT', () => worker.postMessage('abort', []))
   worker.on('error', reject)
   worker.on('message', (message: Message) => {
     if ('result' in message) resolve(message.result)
@@ -47,7 +47,7 @@ if (isMainThread) {
   console.log(`${entries} entries, ${stored} bytes stored, while the main thread did ${ticks} other things`)
 } else {
   const { source, container } = workerData as { source: string; container: string }
-  const send = (message: Message) => parentPort?.postMessage(message)
+  const send = (message: Message) => parentPort?.postMessage(message, [])
   const stop = new AbortController()
   parentPort?.once('message', () => stop.abort())
   const context = { signal: stop.signal, report: (event: RunEvent) => send({ event }) }
