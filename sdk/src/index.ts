@@ -1,3 +1,4 @@
+export type { LostEntries } from './check/chain.ts'
 export type { CheckedDamage, CheckReport, CheckRequest } from './check/check.ts'
 export type { DataPart } from './check/selection.ts'
 export * from './contracts/codec.ts'
@@ -29,6 +30,7 @@ export type { PruneRequest, PruneResult } from './pipeline/prune.ts'
 export type { PrunedStorage } from './pipeline/prune-each.ts'
 export type { ReadFileRequest } from './pipeline/read-file.ts'
 export type { ReadRequest, ReadResult, RestoreRequest, RestoreResult } from './pipeline/restore.ts'
+export type { Swept } from './pipeline/sweep.ts'
 export type { VerifyRequest, VerifyResult } from './pipeline/verify.ts'
 export type { BackupReference, ChosenBackup } from './repository/choose.ts'
 export type {
@@ -40,10 +42,12 @@ export type {
   RemoveKeyRequest,
 } from './repository/key-changes.ts'
 export type { KeyEntry, KeyList } from './repository/key-listing.ts'
+export type { KeyKind } from './repository/key-records.ts'
 export type { RotatedKey, RotateKeyRequest } from './repository/key-rotation.ts'
 export { checkPolicy, type LevelPolicy } from './repository/levels.ts'
 export type { BackupFilter, BackupSummary, ContainerInfo, DamagedBackup } from './repository/listing.ts'
-export type { Manifest } from './repository/manifest.ts'
+export type { CodecUse, Manifest } from './repository/manifest.ts'
+export type { BackupName } from './repository/names.ts'
 export type { Repository, RepositoryAccess } from './repository/repository.ts'
 export {
   type BackupFacts,

@@ -45,11 +45,12 @@ export type OptionDeclaration =
 
 export type OptionDeclarations = Readonly<Record<string, OptionDeclaration>>
 
-type TypeOf<D extends OptionDeclaration> = D['type'] extends 'list'
+// Each declaration of a union for itself: what is known only when the program runs can be of any type.
+type TypeOf<D extends OptionDeclaration> = D extends { type: 'list' }
   ? readonly string[]
-  : D['type'] extends 'boolean'
+  : D extends { type: 'boolean' }
     ? boolean
-    : D['type'] extends 'integer' | 'number' | 'bytes' | 'duration'
+    : D extends { type: 'integer' | 'number' | 'bytes' | 'duration' }
       ? number
       : D extends { choices: readonly (infer C)[] }
         ? C

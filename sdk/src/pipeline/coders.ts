@@ -12,6 +12,7 @@ import {
   openChain,
   runJob,
 } from './coder-chain.ts'
+import { threadArguments } from './thread-arguments.ts'
 
 /** One thread for each core that this process may use. */
 export function defaultWorkers(): number {
@@ -128,7 +129,10 @@ export class Coders implements AsyncDisposable {
   }
 
   #start(): Thread {
-    const worker = new Worker(new URL('./coder-thread.js', import.meta.url), { resourceLimits })
+    const worker = new Worker(new URL('./coder-thread.js', import.meta.url), {
+      resourceLimits,
+      ...threadArguments(),
+    })
     const thread: Thread = { worker, task: undefined }
     this.#threads.push(thread)
     worker.on('message', (reply: Reply) => {

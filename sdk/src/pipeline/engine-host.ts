@@ -16,6 +16,7 @@ import type {
   Told,
   TreeSize,
 } from './engine-messages.ts'
+import { threadArguments } from './thread-arguments.ts'
 
 /** How long an engine may take to end by itself after an abort, in milliseconds. */
 const abortGrace = 5_000
@@ -60,6 +61,7 @@ export class EngineThread implements AsyncDisposable {
     this.#worker = new Worker(new URL('./engine-thread.js', import.meta.url), {
       workerData: start,
       resourceLimits,
+      ...threadArguments(),
       // Engines open files by calls of the C library and close them by Node's, which then would complain.
       trackUnmanagedFds: false,
     })
