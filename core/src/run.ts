@@ -7,7 +7,7 @@ import { words } from './command-line.ts'
 import type { OpenRun } from './composition.ts'
 import { discover } from './discovery.ts'
 import { interruption } from './interruption.ts'
-import type { AnySpec, CommandSpec, Invocation } from './invocation.ts'
+import type { AnySpec, CommandSpec, Invocation, Translated } from './invocation.ts'
 import { readInvocation } from './invocation.ts'
 import type { Log, LogOptions } from './log.ts'
 import type { ContainerOptions } from './options.ts'
@@ -28,11 +28,12 @@ interface Call<S extends ContainerOptions, D extends OptionDeclarations> {
     open: OpenRun,
     output: Output,
   ) => Promise<Outcome>
+  readonly translated?: Translated | undefined
 }
 
 /** Returns the exit status; throws nothing. */
 export async function performCommand<S extends ContainerOptions, D extends OptionDeclarations>(
-  { name, argv, spec, perform }: Call<S, D>,
+  { name, argv, spec, perform, translated }: Call<S, D>,
   config: Config,
 ): Promise<number> {
   let reporter = new Reporter(presentationOf(argv), screen)
@@ -42,7 +43,12 @@ export async function performCommand<S extends ContainerOptions, D extends Optio
   try {
     const registry = discover(config)
     const commands = async () => specsOf(config)
-    const invocation = await readInvocation(spec, argv, { registry, environment: process.env, commands })
+    const invocation = await readInvocation(spec, argv, {
+      registry,
+      environment: process.env,
+      commands,
+      translated,
+    })
     reporter = new Reporter(invocation.options, screen)
     log = await startLog(name, invocation.options, reporter.warn)
     const context: Context = {
@@ -64,7 +70,11 @@ export async function performCommand<S extends ContainerOptions, D extends Optio
     watch = around.watch
     const { runOpener } = await import('./composition.ts')
     const open = runOpener(invocation as Invocation<ContainerOptions, D>, context)
-    const work = () => perform(invocation, context, open, reporter.output)
+    for (const message of translated?.warnings ?? []) context.report({ type: 'log', level: 'warn', message })
+    const work = async () => {
+      const outcome = await perform(invocation, context, open, reporter.output)
+      return translated?.finish(outcome) ?? outcome
+    }
     const { hooks } = around
     const end = hooks === undefined ? { outcome: await work() } : await within(hooks, work)
     if ('failure' in end) throw end.failure
