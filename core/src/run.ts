@@ -8,8 +8,9 @@ import { words } from './command-line.ts'
 import type { OpenRun } from './composition.ts'
 import { discover } from './discovery.ts'
 import { interruption } from './interruption.ts'
-import type { AnySpec, CommandSpec, Invocation } from './invocation.ts'
+import type { AnySpec, CommandSpec, Invocation, Translated } from './invocation.ts'
 import { readInvocation } from './invocation.ts'
+import type { Log, LogOptions } from './log.ts'
 import type { ContainerOptions } from './options.ts'
 import type { Output } from './output/output.ts'
 import type { Outcome, Presentation } from './output/reporter.ts'
@@ -28,50 +29,72 @@ interface Call<S extends OptionDeclarations, D extends OptionDeclarations> {
     open: OpenRun,
     output: Output,
   ) => Promise<Outcome>
+  readonly translated?: Translated | undefined
 }
 
 /** Returns the exit status; throws nothing. */
 export async function performCommand<S extends OptionDeclarations, D extends OptionDeclarations>(
-  { name, argv, spec, perform }: Call<S, D>,
+  { name, argv, spec, perform, translated }: Call<S, D>,
   config: Config,
 ): Promise<number> {
   let reporter = new Reporter(presentationOf(argv), screen)
   let watch: Watch | undefined
+  let log: Log | undefined
   using interrupted = interruption()
   try {
     const registry = discover(config)
     const commands = async () => specsOf(config)
-    const invocation = await readInvocation(spec, argv, { registry, environment: process.env, commands })
+    const invocation = await readInvocation(spec, argv, {
+      registry,
+      environment: process.env,
+      commands,
+      translated,
+    })
     reporter = new Reporter(invocation.options, screen)
-    const context: Context = { signal: interrupted.signal, report: reporter.report, now: Date.now }
+    log = await startLog(name, invocation.options, reporter.warn)
+    const context: Context = {
+      signal: interrupted.signal,
+      report(event) {
+        reporter.report(event)
+        log?.event(event)
+      },
+      now: Date.now,
+    }
+    const warn = (message: string) => {
+      reporter.warn(message)
+      log?.warn(message)
+    }
     for (const { package: plugin, message, remedy } of registry.refusals) {
       context.report({ type: 'log', level: 'warn', message: `${plugin} was refused: ${message} ${remedy}` })
     }
     // A command that opens a container, or is watched, has the options for it.
     const given = invocation as Invocation<S & ContainerOptions, D>
-    const around = await startAround(name, spec, given, context, reporter.warn)
+    const around = await startAround(name, spec, given, context, warn)
     watch = around.watch
     const { runOpener } = await import('./composition.ts')
     const several: MirroredStorage[] = []
     const open = runOpener(given, context, name, (mirrored) => several.push(mirrored))
     const { storagePolicy }: Options<ContainerOptions> = given.options
+    for (const message of translated?.warnings ?? []) context.report({ type: 'log', level: 'warn', message })
     const work = async () => {
       let outcome = await perform(invocation, context, open, reporter.output)
       if (several.length > 0) {
         const { withStorages } = await import('./output/storages.ts')
         for (const one of several) outcome = withStorages(outcome, one, storagePolicy)
       }
-      return outcome
+      return translated?.finish(outcome) ?? outcome
     }
     const { hooks } = around
     const end = hooks === undefined ? { outcome: await work() } : await within(hooks, work)
     if ('failure' in end) throw end.failure
     const status = reporter.finish(end.outcome)
     await watch?.(end.outcome)
+    await log?.end(status, end.outcome, end.outcome.failure)
     return status
   } catch (error) {
     const status = reporter.fail(error)
     await watch?.({ failure: error })
+    await log?.end(status, undefined, error)
     return status
   }
 }
@@ -84,6 +107,16 @@ async function within(hooks: RunHooks, work: () => Promise<Outcome>): Promise<Ru
   } catch (failure) {
     return hooks.after({ failure })
   }
+}
+
+/** Where what happens is written down; undefined when it is only shown. */
+async function startLog(
+  command: string,
+  options: LogOptions,
+  warn: (message: string) => void,
+): Promise<Log | undefined> {
+  if (options.logFile === undefined && !options.useSyslog) return undefined
+  return (await import('./log.ts')).openLog(command, options, warn)
 }
 
 /** What goes on around the work: who is told how it ended, and what is run before and after it. */
