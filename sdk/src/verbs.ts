@@ -6,8 +6,11 @@ import type { CheckReport, CheckRequest } from './check/check.ts'
 import { type GivenContext, wholeContext } from './contracts/context.ts'
 import type { Entry } from './contracts/entry.ts'
 import type { GivenOptions, OptionDeclarations } from './contracts/options.ts'
+import type { ContainerReader } from './contracts/reader.ts'
 import type { StorageDriver } from './contracts/storage.ts'
 import type { CopyRequest, CopyResult } from './copy/copy.ts'
+import type { ForeignRepository } from './foreign/foreign-repository.ts'
+import type { ForeignRequest } from './foreign/open.ts'
 import type { BackupRequest, BackupResult } from './pipeline/backup.ts'
 import type { BackupResourcesRequest, ResourceBackup } from './pipeline/backup-resources.ts'
 import type { Difference, DiffRequest } from './pipeline/diff-backups.ts'
@@ -63,6 +66,30 @@ export async function openStorage<const D extends OptionDeclarations>(
  */
 export async function openRepository(access: RepositoryAccess, create = false): Promise<Repository> {
   return (await import('./repository/repository.ts')).openRepository(access, create)
+}
+
+/**
+ * The reader that knows a container which is not Freezer's own; undefined where there is one of Freezer's own, whatever
+ * else lies there, and where nobody knows what it is.
+ * @throws Failure of the storage
+ */
+export async function recogniseContainer(
+  request: Pick<ForeignRequest, 'storage' | 'readers'>,
+  signal: AbortSignal,
+): Promise<ContainerReader | undefined> {
+  return (await import('./foreign/open.ts')).recogniseContainer(request, signal)
+}
+
+/**
+ * Opens a container of another program, to list, look into, restore, check and copy what is in it; undefined where that is
+ * none. What is found out about it is put aside, encrypted, in the directory for temporary files until it is disposed.
+ * @throws Failure of the storage
+ */
+export async function openForeignRepository(
+  request: ForeignRequest,
+  context?: GivenContext,
+): Promise<ForeignRepository | undefined> {
+  return (await import('./foreign/open.ts')).openForeignRepository(request, wholeContext(context))
 }
 
 /**

@@ -91,7 +91,10 @@ function reported({ host, name, ...result }: ResourceBackup): ReportedBackup {
 
 export function restoreOutcome(result: RestoreResult, destination: string): Outcome {
   const { unrestored, damaged } = result
-  const lost = `${count(unrestored)} of the entries could not be restored`
+  const lost =
+    damaged && unrestored === 0
+      ? 'nothing tells which files it affects'
+      : `${count(unrestored)} of the entries could not be restored`
   const { host, name, ...known } = result
   return {
     json: result,
@@ -158,6 +161,7 @@ export function verifyOutcome(result: VerifyResult, directory: string): Outcome 
 export function listOutcome(found: readonly (BackupSummary | DamagedBackup)[]): Outcome {
   const backups = found.filter((one): one is BackupSummary => !('failure' in one))
   const damaged = found.filter((one): one is DamagedBackup => 'failure' in one)
+  const programs = [...new Set(backups.flatMap(({ foreign }) => foreign?.program ?? []))]
   const shown = shortestId(backups.map((backup) => backup.id))
   const rows = backups.map((backup) => [
     backup.id.slice(0, shown),
@@ -165,9 +169,9 @@ export function listOutcome(found: readonly (BackupSummary | DamagedBackup)[]): 
     backup.host,
     String(backup.level),
     localTime(backup.time),
-    size(backup.bytes),
+    backup.bytes === undefined ? '' : size(backup.bytes),
     size(backup.stored),
-    backup.engine,
+    backup.foreign?.readable === false ? `${backup.engine} (${backup.foreign.content})` : backup.engine,
     backup.codecs.join(', ') || 'none',
   ])
   const columns = [
@@ -184,6 +188,7 @@ export function listOutcome(found: readonly (BackupSummary | DamagedBackup)[]): 
   return {
     json: { backups, damaged },
     lines: [
+      ...programs.map((program) => `A container of ${program}: read, never written.`),
       ...(found.length === 0 ? ['No backups.'] : table(columns, rows)),
       ...damaged.map(({ manifest, failure }) => visible(`Damaged: ${manifest}: ${failure.message}`)),
     ],
@@ -227,7 +232,7 @@ export function infoOutcome(info: ContainerInfo): Outcome {
     count(one.backups),
     count(one.chains),
     localTime(one.newest),
-    size(one.bytes),
+    one.bytes === undefined ? '' : size(one.bytes),
     size(one.stored),
   ])
   return {

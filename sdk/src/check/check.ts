@@ -2,6 +2,8 @@
 import type { Context } from '../contracts/context.ts'
 import type { Engine } from '../contracts/engine.ts'
 import { Failure, type FailureRecord, isFailure, throwIfAborted, toRecord } from '../contracts/failures.ts'
+import { checkForeign } from '../foreign/check.ts'
+import { ForeignRepository } from '../foreign/foreign-repository.ts'
 import { ahead } from '../pipeline/ahead.ts'
 import { Coders, defaultWorkers } from '../pipeline/coders.ts'
 import { Meter } from '../pipeline/meter.ts'
@@ -83,6 +85,7 @@ const saveInterval = 5_000
  */
 export async function checkContainer(request: CheckRequest, context: Context): Promise<CheckReport> {
   const repository = await request.repository
+  if (repository instanceof ForeignRepository) return checkForeign(repository, request, context)
   const progress = await ProgressFile.open(request.resume, context.now())
   await using check = await ContainerCheck.begin(request, repository, progress, context)
   try {

@@ -13,6 +13,8 @@ import {
   throwIfAborted,
   toRecord,
 } from '../contracts/failures.ts'
+import { engineFor, ForeignRepository } from '../foreign/foreign-repository.ts'
+import { importLevel } from '../foreign/import.ts'
 import { backupDefaults, type CodecChoice, withoutSecrets } from '../pipeline/backup.ts'
 import { BackupWriter } from '../pipeline/backup-writer.ts'
 import { isDamage } from '../pipeline/block-runs.ts'
@@ -20,6 +22,7 @@ import { Coders, defaultWorkers } from '../pipeline/coders.ts'
 import { commit, expectHeld } from '../pipeline/commit.ts'
 import { Meter } from '../pipeline/meter.ts'
 import { openChainOf } from '../pipeline/open-backup.ts'
+import type { StoredChain } from '../repository/chain.ts'
 import type { BackupReference, ChosenBackup } from '../repository/choose.ts'
 import { holdBackup } from '../repository/hold.ts'
 import type { RepositoryKey } from '../repository/keys.ts'
@@ -106,6 +109,22 @@ interface Counterpart {
   readonly key: RepositoryKey | undefined
 }
 
+/** Where a copy goes. */
+interface CopyPlace {
+  readonly id: string
+  readonly key: RepositoryKey | undefined
+  readonly codecs: readonly CodecUse[]
+  readonly parent: Counterpart | undefined
+  /** The chain of the parent in the destination. */
+  readonly below: StoredChain | undefined
+}
+
+/** What was stored of a copy, whose manifest is still to come. */
+interface Stored {
+  readonly made: Manifest
+  readonly discard: () => Promise<void>
+}
+
 class Copying {
   readonly #request: CopyRequest
   readonly #context: Context
@@ -136,7 +155,10 @@ class Copying {
     this.#meter = new Meter(
       this.#context,
       'copy',
-      missing.reduce((sum, { manifest }) => sum + manifest.stored, 0),
+      // What a reader reads is counted after decoding.
+      from instanceof ForeignRepository
+        ? undefined
+        : missing.reduce((sum, { manifest }) => sum + manifest.stored, 0),
     )
     for (const backup of missing) await this.#copyOrTell(backup, dryRun)
     this.#meter.end()
@@ -220,7 +242,7 @@ class Copying {
 
   async #copy(original: ChosenBackup, parent: Counterpart | undefined): Promise<Counterpart> {
     const { manifest } = original
-    const { from, to, segmentSize = backupDefaults.segmentSize, workers = defaultWorkers() } = this.#request
+    const { from, to, workers = defaultWorkers() } = this.#request
     const { signal } = this.#context
     const id = randomBytes(16).toString('hex')
     const key = to.writeKey()
@@ -230,7 +252,10 @@ class Copying {
       })
     }
     const [group] = to.groups(manifest.host, manifest.name)
-    await using _original = await holdBackup(from, async () => original, this.#context)
+    await using _original =
+      from instanceof ForeignRepository
+        ? undefined
+        : await holdBackup(from, async () => original, this.#context)
     const continued = parent === undefined ? {} : { chain: parent.manifest.chain }
     await using lease = await Lease.take(
       to.storage,
@@ -241,7 +266,6 @@ class Copying {
     // Since the lease is there, what is listed now stays.
     if (parent !== undefined) await this.#expectListed(parent.manifest)
     await using coders = new Coders(workers)
-    const source = await openChainOf(from, manifest, coders, signal)
     const below =
       parent === undefined
         ? undefined
@@ -249,29 +273,13 @@ class Copying {
             throw isDamage(error) ? unreadable(error) : error
           })
     const codecs = await to.codecUses(this.#codecs(manifest), key, this.#context)
-    const encoders = coders.chain(to.coderSetup(id, codecs, key))
-    const writer = new BackupWriter(
-      to.storage,
-      encoders,
-      { id, level: manifest.level, segmentSize, uploadStreams: this.#request.uploadStreams, parent: below },
-      signal,
-      (bytes) => this.#meter.transferred(bytes),
-    )
-    const kept = inCommon(manifest.codecs, codecs, (name) => from.codec(name).kind === 'compress')
+    const place = { id, key, codecs, parent, below }
+    const { made, discard } =
+      from instanceof ForeignRepository
+        ? await this.#import(from, original, place, coders)
+        : await this.#transcode(original, place, coders)
     let committing = false
     try {
-      await transcode({
-        from: source,
-        to: writer,
-        kept,
-        blocks: this.#request.queueSize ?? backupDefaults.queueSize,
-        onRead: (bytes) => this.#meter.count(0, bytes),
-      })
-      const root = await writer.end()
-      const { bytes, blocks } = writer.archive
-      if (bytes !== manifest.archive.bytes || blocks !== manifest.archive.blocks)
-        throw new Failure('damaged', 'The manifest and the block table of a backup disagree.')
-      const made = copyManifest(manifest, { id, codecs, key, parent, root, writer, now: this.#context.now() })
       await this.#verify(made, coders)
       throwIfAborted(signal)
       await this.#expectFree(manifest)
@@ -290,16 +298,82 @@ class Copying {
       return { manifest: made, key }
     } catch (error) {
       // Once the manifest was sent, nobody can say that it is not there.
-      if (!committing) await writer.discard()
+      if (!committing) await discard()
       throw error
     }
+  }
+
+  /** Stores blocks and pages of a backup of ours. */
+  async #transcode({ manifest }: ChosenBackup, place: CopyPlace, coders: Coders): Promise<Stored> {
+    const { from, to, segmentSize = backupDefaults.segmentSize } = this.#request
+    const { signal } = this.#context
+    const { id, key, codecs, below } = place
+    const source = await openChainOf(from, manifest, coders, signal)
+    const writer = new BackupWriter(
+      to.storage,
+      coders.chain(to.coderSetup(id, codecs, key)),
+      { id, level: manifest.level, segmentSize, uploadStreams: this.#request.uploadStreams, parent: below },
+      signal,
+      (bytes) => this.#meter.transferred(bytes),
+    )
+    const kept = inCommon(manifest.codecs, codecs, (name) => from.codec(name).kind === 'compress')
+    try {
+      await transcode({
+        from: source,
+        to: writer,
+        kept,
+        blocks: this.#request.queueSize ?? backupDefaults.queueSize,
+        onRead: (bytes) => this.#meter.count(0, bytes),
+      })
+      const root = await writer.end()
+      const { bytes, blocks } = writer.archive
+      if (bytes !== manifest.archive.bytes || blocks !== manifest.archive.blocks)
+        throw new Failure('damaged', 'The manifest and the block table of a backup disagree.')
+      const made = copyManifest(manifest, { ...place, root, writer, now: this.#context.now() })
+      return { made, discard: () => writer.discard() }
+    } catch (error) {
+      await writer.discard()
+      throw error
+    }
+  }
+
+  /** Stores the archive of another program, and an index of it. */
+  async #import(
+    from: ForeignRepository,
+    { name }: ChosenBackup,
+    { id, key, codecs, parent, below }: CopyPlace,
+    coders: Coders,
+  ): Promise<Stored> {
+    const { to, segmentSize = backupDefaults.segmentSize } = this.#request
+    const backup = (await from.backups()).get(name.id)
+    if (backup === undefined) throw new Error('A backup that was planned is not listed.')
+    const { manifest, discard } = await importLevel(
+      {
+        from: from.container,
+        backup,
+        engine: engineFor(backup, from.engines),
+        to,
+        id,
+        key,
+        codecs,
+        segmentSize,
+        parent: parent && below && { manifest: parent.manifest, chain: below },
+        salvage: false,
+        now: this.#context.now,
+      },
+      coders,
+      this.#meter,
+      this.#context.signal,
+    )
+    return { made: manifest, discard }
   }
 
   /** The codecs of a copy, in the order of encoding. */
   #codecs({ codecs }: Manifest): CodecUse[] {
     const { from, to, compression, encryption } = this.#request
     const kind = (wanted: 'compress' | 'encrypt') =>
-      codecs
+      // Another program's codecs are undone by its reader.
+      (from instanceof ForeignRepository ? [] : codecs)
         .filter(({ name }) => from.codec(name).kind === wanted)
         .map(({ name, options }) => ({ name, options }))
     const use = ({ codec, options = {} }: CodecChoice): CodecUse => ({

@@ -44,6 +44,7 @@ export interface EngineHandlers {
   readonly lot?: (lot: Lot, leave: (entry: number) => void) => Promise<void>
   readonly told?: (counts: ActionCounts, told: readonly Told[]) => void
   readonly warning: (warning: Warning) => void
+  readonly cut?: (failure: Failure) => void
   readonly count: (entries: number, bytes: number) => void
 }
 
@@ -128,6 +129,8 @@ export class EngineThread implements AsyncDisposable {
           return handlers.told?.(message.counts, message.told)
         case 'warning':
           return handlers.warning(message.warning)
+        case 'cut':
+          return handlers.cut?.(fromRecord(message.failure))
         case 'count':
           return handlers.count(message.entries, message.bytes)
         case 'done':

@@ -28,6 +28,11 @@ export interface EngineTask {
         /** Whether every path is told of, or only how many there are of each action. */
         readonly listing: boolean
       }
+    | {
+        readonly verb: 'list'
+        readonly level: number
+        readonly previous: boolean
+      }
   /** Bytes of a block, and blocks that the archive may have under way. */
   readonly blockSize: number
   readonly blocks: number
@@ -57,6 +62,8 @@ export type FromEngine =
   /** How often each action was told since the last time, and of which paths. */
   | { readonly type: 'told'; readonly counts: ActionCounts; readonly told: readonly Told[] }
   | { readonly type: 'warning'; readonly warning: Warning }
+  /** The archive that is listed ends before its end. */
+  | { readonly type: 'cut'; readonly failure: FailureRecord }
   | { readonly type: 'count'; readonly entries: number; readonly bytes: number }
   /** A backup also says how large the tree is. */
   | { readonly type: 'done'; readonly tree: TreeSize }

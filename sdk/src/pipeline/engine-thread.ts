@@ -114,6 +114,12 @@ async function run({ job, options, blockSize, blocks }: EngineTask): Promise<Tre
   }
   const index = new PageWriter((page) => post({ type: 'page', page }, [page.bytes.buffer]))
   const previous = job.previous ? reader : undefined
+  if (job.verb === 'list') {
+    const cut = (failure: Failure) => post({ type: 'cut', failure: toRecord(failure) })
+    await engine.list({ ...common, level: job.level, previous, archive, index, cut })
+    index.end()
+    return { entries: index.entries, bytes: index.bytes }
+  }
   await engine.backup({ ...common, source: job.source, level: job.level, previous, archive: writer, index })
   writer.end()
   index.end()

@@ -83,19 +83,21 @@ export async function* findEntries(
   const manifests: Manifest[] = []
   const of = host !== undefined && name !== undefined ? { host, name } : undefined
   const names = await repository.names(of, signal)
-  const reading = ahead(names, atOnce, (backup) =>
-    repository.manifest(backup, signal).catch((error: unknown) => {
+  const reading = ahead(names, atOnce, async (backup) => {
+    try {
+      const manifest = await repository.manifest(backup, signal)
+      const isWanted =
+        (host ?? manifest.host) === manifest.host &&
+        (name ?? manifest.name) === manifest.name &&
+        manifest.foreign?.readable !== false
+      return isWanted ? (await repository.ready({ name: backup, manifest }, context)).manifest : undefined
+    } catch (error) {
       // A prune may have removed it since it was listed.
       if (isFailure(error) && error.code === 'not-found') return undefined
       return pass(error, { backups: [backup.id] })
-    }),
-  )
-  for await (const manifest of reading) {
-    if (manifest === undefined) continue
-    if ((host ?? manifest.host) === manifest.host && (name ?? manifest.name) === manifest.name) {
-      manifests.push(manifest)
     }
-  }
+  })
+  for await (const manifest of reading) if (manifest !== undefined) manifests.push(manifest)
 
   for (const group of Map.groupBy(manifests, (one) => JSON.stringify([one.host, one.name])).values()) {
     const pages = new SharedPages()

@@ -203,7 +203,8 @@ export async function bringBack(request: ReadRequest, way: Way, context: Context
     signal,
   )
   await bringing.catch(removedOrDamaged)
-  const damaged = lostPages > 0 || blocks.damaged > 0
+  const losses = repository.lossesOf(manifest)
+  const damaged = lostPages > 0 || blocks.damaged > 0 || losses.damaged
   if (damaged) await expectStillListed(repository, held, signal)
   meter.end()
   const { id, host, name, level, time } = manifest
@@ -212,7 +213,7 @@ export async function bringBack(request: ReadRequest, way: Way, context: Context
   return {
     result: { id, host, name, level, time, entries, bytes, damaged, seconds },
     counts,
-    unrestored: warnings.unrestored,
+    unrestored: warnings.unrestored + losses.paths,
     unread: warnings.unread,
   }
 }

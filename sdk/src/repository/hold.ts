@@ -29,7 +29,8 @@ export async function holdBackup(
     try {
       // It was removed before the lease was there, or cannot lose its segments until the lease is gone.
       await repository.manifest(chosen.name, context.signal)
-      return { ...chosen, [Symbol.asyncDispose]: async () => lease?.[Symbol.asyncDispose]() }
+      const ready = await repository.ready(chosen, context)
+      return { ...ready, [Symbol.asyncDispose]: async () => lease?.[Symbol.asyncDispose]() }
     } catch (error) {
       await lease?.[Symbol.asyncDispose]()
       if (!isFailure(error) || error.code !== 'not-found' || attempt === attempts) throw error

@@ -1,5 +1,6 @@
 /** What a container holds, from its manifests alone. */
 import { type FailureRecord, isFailure, toRecord } from '../contracts/failures.ts'
+import type { ForeignFacts } from './manifest.ts'
 import type { BackupName } from './names.ts'
 import type { Repository } from './repository.ts'
 
@@ -16,13 +17,15 @@ export interface BackupSummary {
   readonly engine: string
   readonly codecs: readonly string[]
   readonly encrypted: boolean
-  /** Entries of the tree and bytes of their content. */
-  readonly entries: number
-  readonly bytes: number
+  /** Entries of the tree and bytes of their content; undefined where only reading the backup would tell. */
+  readonly entries: number | undefined
+  readonly bytes: number | undefined
   /** Bytes that it added to the storage. */
   readonly stored: number
   readonly unread: number
   readonly changed: number
+  /** In a container of another program. */
+  readonly foreign?: ForeignFacts
 }
 
 /** A backup whose manifest cannot be read. */
@@ -63,7 +66,7 @@ async function summarize(
 ): Promise<BackupSummary | DamagedBackup | undefined> {
   try {
     const manifest = await repository.manifest(backup, signal)
-    const { id, host, name, level, chain, time, stored, unread, changed } = manifest
+    const { id, host, name, level, chain, time, stored, unread, changed, foreign } = manifest
     return {
       id,
       host,
@@ -75,11 +78,12 @@ async function summarize(
       engine: manifest.engine.name,
       codecs: manifest.codecs.map((codec) => codec.name),
       encrypted: manifest.key !== undefined,
-      entries: manifest.tree.entries,
-      bytes: manifest.tree.bytes,
+      entries: foreign === undefined ? manifest.tree.entries : undefined,
+      bytes: foreign === undefined ? manifest.tree.bytes : undefined,
       stored,
       unread,
       changed,
+      ...(foreign === undefined ? {} : { foreign }),
     }
   } catch (error) {
     if (isFailure(error) && error.code === 'not-found') return undefined
@@ -107,7 +111,7 @@ export interface ContainerInfo {
     readonly newest: string
     /** Bytes that its backups added, and bytes of content of the newest. */
     readonly stored: number
-    readonly bytes: number
+    readonly bytes: number | undefined
   }[]
 }
 
@@ -121,7 +125,7 @@ export async function describeContainer(repository: Repository, signal: AbortSig
   }
   let stored = 0
   let blobs = 0
-  for await (const { size } of repository.storage.list('', signal)) {
+  for await (const { size } of repository.origin.list('', signal)) {
     stored += size
     blobs++
   }

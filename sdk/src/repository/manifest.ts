@@ -65,6 +65,20 @@ export interface Manifest {
   readonly root: Omit<BlockAddress, 'digest'> & { readonly digest: string }
   /** Of a copy: the id of the backup that it is one of, also when it was copied from a copy. */
   readonly origin?: { readonly id: string }
+  /** Of a backup in a container of another program; never stored. Its sizes are not known before it is read. */
+  readonly foreign?: ForeignFacts
+}
+
+/** What a container of another program tells of a backup. */
+export interface ForeignFacts {
+  /** The program that wrote it. */
+  readonly program: string
+  /** What it is of, in a few words: "files", "image of a server". */
+  readonly content: string
+  /** Whether this version can look into it and restore it. */
+  readonly readable: boolean
+  /** What else that program noted. */
+  readonly facts: Readonly<Record<string, unknown>>
 }
 
 /** The id that a backup shares with all its copies. */

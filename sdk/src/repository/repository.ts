@@ -7,6 +7,7 @@ import type { Storage } from '../contracts/storage.ts'
 import type { CoderSetup } from '../pipeline/coder-chain.ts'
 import { MirroredStorage } from '../storages/mirrored.ts'
 import { holds, readBlob } from './blobs.ts'
+import type { ChosenBackup } from './choose.ts'
 import { keepPassphrase, passphraseOf } from './codec-passphrase.ts'
 import { createKeyring, type Keyring, listKeyFiles, openKeyring } from './keyring.ts'
 import { RepositoryKey } from './keys.ts'
@@ -45,6 +46,14 @@ export interface RepositoryAccess {
   readonly signal?: AbortSignal | undefined
 }
 
+/** What is missing of a backup. */
+export interface Losses {
+  /** Whether stored data was found damaged; which paths that affects may be unknown. */
+  readonly damaged: boolean
+  /** Paths that are lost; each was told by a warning. */
+  readonly paths: number
+}
+
 const marker = { format: 'freezer container', version: 1 } as const
 
 /** How an encrypted container was opened. */
@@ -74,6 +83,11 @@ export class Repository {
   /** The same container on another storage: one of several that hold it. */
   at(storage: Storage): Repository {
     return new Repository({ ...this.#access, storage }, this.#opening)
+  }
+
+  /** Where all of the container lies. */
+  get origin(): Storage {
+    return this.storage
   }
 
   get encrypted(): boolean {
@@ -153,6 +167,19 @@ export class Repository {
       common = [...common, ...own.filter(({ key }) => keys.has(key))]
     }
     return common
+  }
+
+  /**
+   * A chosen backup, ready to be looked into: nothing is to be done for one of ours.
+   * @throws Failure of a container that must be read to know what is in it
+   */
+  async ready(chosen: ChosenBackup, _context: Context): Promise<ChosenBackup> {
+    return chosen
+  }
+
+  /** What is known to be missing of a backup that is ready. Of ours a restore itself finds out. */
+  lossesOf(_manifest: Manifest): Losses {
+    return { damaged: false, paths: 0 }
   }
 
   /** @throws Failure `damaged`, `not-found`; `key` for who only writes */
@@ -341,6 +368,17 @@ function noContainer(): Failure {
   return new Failure('not-found', 'There is no Freezer container here.', {
     remedy: 'Check where the container is; a first backup makes one.',
   })
+}
+
+/** Whether there is a marker, of whatever version. @throws Failure of the storage */
+export async function hasMarker(storage: Storage, signal: AbortSignal): Promise<boolean> {
+  try {
+    for await (const _ of storage.get(markerKey, { offset: 0, length: 1 }, signal)) break
+    return true
+  } catch (error) {
+    if (isFailure(error) && error.code === 'not-found') return false
+    throw error
+  }
 }
 
 /** Whether there is a marker. @throws Failure `damaged` for one that is not of this version */
