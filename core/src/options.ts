@@ -9,6 +9,8 @@ export const commonOptions = {
   quiet: { type: 'boolean', help: 'Show nothing but failures' },
   progress: { type: 'boolean', default: true, help: 'Show progress' },
   debug: { type: 'boolean', help: 'Show more of what happens, and where a failure came from' },
+  logFile: { type: 'path', value: 'FILE', help: 'Add what happens to FILE, also what --quiet does not show' },
+  useSyslog: { type: 'boolean', help: "Write what happens to the system's log" },
 } as const satisfies OptionDeclarations
 
 /** Which container a command works on, and with which key. */

@@ -10,6 +10,7 @@ import { discover } from './discovery.ts'
 import { interruption } from './interruption.ts'
 import type { AnySpec, CommandSpec, Invocation } from './invocation.ts'
 import { readInvocation } from './invocation.ts'
+import type { Log, LogOptions } from './log.ts'
 import type { ContainerOptions } from './options.ts'
 import type { Output } from './output/output.ts'
 import type { Outcome, Presentation } from './output/reporter.ts'
@@ -37,17 +38,30 @@ export async function performCommand<S extends ContainerOptions, D extends Optio
 ): Promise<number> {
   let reporter = new Reporter(presentationOf(argv), screen)
   let watch: Watch | undefined
+  let log: Log | undefined
   using interrupted = interruption()
   try {
     const registry = discover(config)
     const commands = async () => specsOf(config)
     const invocation = await readInvocation(spec, argv, { registry, environment: process.env, commands })
     reporter = new Reporter(invocation.options, screen)
-    const context: Context = { signal: interrupted.signal, report: reporter.report, now: Date.now }
+    log = await startLog(name, invocation.options, reporter.warn)
+    const context: Context = {
+      signal: interrupted.signal,
+      report(event) {
+        reporter.report(event)
+        log?.event(event)
+      },
+      now: Date.now,
+    }
+    const warn = (message: string) => {
+      reporter.warn(message)
+      log?.warn(message)
+    }
     for (const { package: plugin, message, remedy } of registry.refusals) {
       context.report({ type: 'log', level: 'warn', message: `${plugin} was refused: ${message} ${remedy}` })
     }
-    const around = await startAround(name, spec, invocation, context, reporter.warn)
+    const around = await startAround(name, spec, invocation, context, warn)
     watch = around.watch
     const { runOpener } = await import('./composition.ts')
     const given = invocation as Invocation<ContainerOptions, D>
@@ -66,10 +80,12 @@ export async function performCommand<S extends ContainerOptions, D extends Optio
     if ('failure' in end) throw end.failure
     const status = reporter.finish(end.outcome)
     await watch?.(end.outcome)
+    await log?.end(status, end.outcome, end.outcome.failure)
     return status
   } catch (error) {
     const status = reporter.fail(error)
     await watch?.({ failure: error })
+    await log?.end(status, undefined, error)
     return status
   }
 }
@@ -82,6 +98,16 @@ async function within(hooks: RunHooks, work: () => Promise<Outcome>): Promise<Ru
   } catch (failure) {
     return hooks.after({ failure })
   }
+}
+
+/** Where what happens is written down; undefined when it is only shown. */
+async function startLog(
+  command: string,
+  options: LogOptions,
+  warn: (message: string) => void,
+): Promise<Log | undefined> {
+  if (options.logFile === undefined && !options.useSyslog) return undefined
+  return (await import('./log.ts')).openLog(command, options, warn)
 }
 
 /** What goes on around the work: who is told how it ended, and what is run before and after it. */
