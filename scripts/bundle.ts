@@ -8,7 +8,7 @@ import { build } from 'esbuild'
 const core = path.join(path.dirname(path.dirname(fileURLToPath(import.meta.url))), 'core')
 
 await build({
-  entryPoints: ['main', 'help', 'commands/index', 'hooks/command-not-found'].map((name) =>
+  entryPoints: ['main', 'agent/main', 'help', 'commands/index', 'hooks/command-not-found'].map((name) =>
     path.join(core, 'dist', 'src', `${name}.js`),
   ),
   outdir: path.join(core, 'dist', 'bundle'),

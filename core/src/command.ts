@@ -1,7 +1,7 @@
 import type { Context, OptionDeclarations } from '@freezer/sdk'
 import { Command } from '@oclif/core/command'
 import type { OpenRun } from './composition.ts'
-import type { AnySpec, CommandSpec, Invocation } from './invocation.ts'
+import type { AnySpec, CommandSpec, Invocation, Translated } from './invocation.ts'
 import type { ContainerOptions } from './options.ts'
 import type { Output } from './output/output.ts'
 import type { Outcome } from './output/reporter.ts'
@@ -29,12 +29,17 @@ export abstract class FreezerCommand<
   ): Promise<Outcome>
 
   async run(): Promise<void> {
-    const { spec } = this.ctor as unknown as { spec: CommandSpec<S, D> }
     // oclif has its own listener by now, which ends the program with a stack.
     watchStreams()
+    process.exitCode = await this.carryOut(this.id ?? '')
+  }
+
+  /** Returns the exit status; throws nothing. */
+  async carryOut(name: string, translated?: Translated): Promise<number> {
+    const { spec } = this.ctor as unknown as { spec: CommandSpec<S, D> }
     const { performCommand } = await import('./run.ts')
-    process.exitCode = await performCommand(
-      { name: this.id ?? '', argv: this.argv, spec, perform: this.perform.bind(this) },
+    return performCommand(
+      { name, argv: this.argv, spec, perform: this.perform.bind(this), translated },
       this.config,
     )
   }

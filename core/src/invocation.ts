@@ -8,9 +8,11 @@ import { glance, parseArguments } from './command-line.ts'
 import type { Contradiction, Sources } from './configuration.ts'
 import { refuseUnknownKeys, settings, settle, values } from './configuration.ts'
 import type { OptionGroup } from './flags.ts'
+import type { Ini } from './ini.ts'
 import { readIni } from './ini.ts'
 import type { HookOptions, WatchOptions } from './options.ts'
 import { commonOptions, containerContradictions, hookOptions, watchOptions } from './options.ts'
+import type { Outcome } from './output/reporter.ts'
 import { prefixedOptions, type Second, secondsOf, withoutPrefix } from './second.ts'
 import type { ConfiguredStorage } from './storages.ts'
 import {
@@ -88,11 +90,23 @@ export interface Configured<K extends ProviderKind> {
   readonly options: Options<OptionDeclarations>
 }
 
+/** What was said to another program in its own way, in the words of this one. */
+export interface Translated {
+  /** By the names of options; what means nothing to the run is left alone, as in an ini file. */
+  readonly commandLine: Readonly<Record<string, unknown>>
+  /** In place of the file of `--config`. */
+  readonly ini: Ini
+  readonly warnings: readonly string[]
+  /** Called with what a command came to, for what that program does beside. */
+  finish(outcome: Outcome): Outcome
+}
+
 export interface Surroundings {
   readonly registry: Registry
   readonly environment: Sources['environment']
   /** What all commands of this program take; asked only to explain a mistake. */
   readonly commands: () => Promise<readonly AnySpec[]>
+  readonly translated?: Pick<Translated, 'commandLine' | 'ini'> | undefined
 }
 
 /**
@@ -103,15 +117,16 @@ export interface Surroundings {
 export async function readInvocation<S extends OptionDeclarations, D extends OptionDeclarations>(
   spec: CommandSpec<S, D>,
   argv: readonly string[],
-  { registry, environment, commands }: Surroundings,
+  { registry, environment, commands, translated }: Surroundings,
 ): Promise<Invocation<S, D>> {
   const watch = watchOptionsOf(spec)
   const own = { ...commonOptions, ...spec.selectors, ...watch, ...spec.options }
 
   // Which providers take part decides which flags there are: so what chooses them is looked for first.
-  const early = { commandLine: glance(argv, { ...commonOptions, ...spec.selectors, ...watch }), environment }
+  const glanced = glance(argv, { ...commonOptions, ...spec.selectors, ...watch })
+  const early = { commandLine: { ...translated?.commandLine, ...glanced }, environment }
   const { config } = values(commonOptions, settings(commonOptions, { ...early, ini: undefined }))
-  const file = config === undefined ? undefined : readIni(config)
+  const file = translated?.ini ?? (config === undefined ? undefined : readIni(config))
   const ini = file && namingSections(file)
   const selected = values(spec.selectors, settings(spec.selectors, { ...early, ini }))
   const { notify = [] }: WatchOptions = values(watch, settings(watch, { ...early, ini }))
@@ -142,7 +157,8 @@ export async function readInvocation<S extends OptionDeclarations, D extends Opt
     ]
   }
 
-  const commandLine = await parseArguments(argv, spec.positional, groups, elsewhere)
+  const parsed = await parseArguments(argv, spec.positional, groups, elsewhere)
+  const commandLine = { ...translated?.commandLine, ...parsed }
   const sources = { commandLine, ini, environment }
   const known = Object.assign({}, ...groups.map(({ declarations }) => declarations))
   await refuseUnknownKeys(ini, known, async () =>

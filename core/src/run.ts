@@ -8,7 +8,7 @@ import { words } from './command-line.ts'
 import type { OpenRun } from './composition.ts'
 import { discover } from './discovery.ts'
 import { interruption } from './interruption.ts'
-import type { AnySpec, CommandSpec, Invocation } from './invocation.ts'
+import type { AnySpec, CommandSpec, Invocation, Translated } from './invocation.ts'
 import { readInvocation } from './invocation.ts'
 import type { Log, LogOptions } from './log.ts'
 import type { ContainerOptions } from './options.ts'
@@ -29,11 +29,12 @@ interface Call<S extends ContainerOptions, D extends OptionDeclarations> {
     open: OpenRun,
     output: Output,
   ) => Promise<Outcome>
+  readonly translated?: Translated | undefined
 }
 
 /** Returns the exit status; throws nothing. */
 export async function performCommand<S extends ContainerOptions, D extends OptionDeclarations>(
-  { name, argv, spec, perform }: Call<S, D>,
+  { name, argv, spec, perform, translated }: Call<S, D>,
   config: Config,
 ): Promise<number> {
   let reporter = new Reporter(presentationOf(argv), screen)
@@ -43,7 +44,12 @@ export async function performCommand<S extends ContainerOptions, D extends Optio
   try {
     const registry = discover(config)
     const commands = async () => specsOf(config)
-    const invocation = await readInvocation(spec, argv, { registry, environment: process.env, commands })
+    const invocation = await readInvocation(spec, argv, {
+      registry,
+      environment: process.env,
+      commands,
+      translated,
+    })
     reporter = new Reporter(invocation.options, screen)
     log = await startLog(name, invocation.options, reporter.warn)
     const context: Context = {
@@ -64,6 +70,7 @@ export async function performCommand<S extends ContainerOptions, D extends Optio
     const around = await startAround(name, spec, invocation, context, warn)
     watch = around.watch
     const { runOpener } = await import('./composition.ts')
+    for (const message of translated?.warnings ?? []) context.report({ type: 'log', level: 'warn', message })
     const given = invocation as Invocation<ContainerOptions, D>
     const several: MirroredStorage[] = []
     const open = runOpener(given, context, (mirrored) => several.push(mirrored))
@@ -73,7 +80,7 @@ export async function performCommand<S extends ContainerOptions, D extends Optio
         const { withStorages } = await import('./output/storages.ts')
         for (const one of several) outcome = withStorages(outcome, one, given.options.storagePolicy)
       }
-      return outcome
+      return translated?.finish(outcome) ?? outcome
     }
     const { hooks } = around
     const end = hooks === undefined ? { outcome: await work() } : await within(hooks, work)

@@ -378,7 +378,7 @@ suite('starting', () => {
   }, async () => {
     const { spawnSync } = await import('node:child_process')
     const alone = join(scratch, 'alone')
-    cpSync(program, join(alone, 'bin', 'freezer.js'))
+    cpSync(join(program, '..'), join(alone, 'bin'), { recursive: true })
     writeFileSync(join(alone, 'package.json'), '{"type":"module"}')
     const fresh = Number(spawnSync(old ?? '', ['-p', 'parseInt(process.versions.node)']).stdout) >= 24
     const without = spawnSync(old ?? '', [join(alone, 'bin', 'freezer.js')], { encoding: 'utf8' })
