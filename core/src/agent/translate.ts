@@ -52,6 +52,9 @@ export function translate(argv: readonly string[], known: Known): Translation {
   const fromFiles = inis.flatMap(({ file, entries }) =>
     entries.map((entry) => ({ entry, said: saidIn(entry, file) })),
   )
+  const lastInFiles = new Map(
+    fromFiles.flatMap((from) => (from.said === undefined ? [] : [[from.said.name, from.said]])),
+  )
   const fromArguments = given.flatMap(({ name, value, written }): Said[] => {
     const flag = flagNamed(name)?.flag
     return flag === undefined ? [] : [{ name, flag, value, origin: written }]
@@ -69,18 +72,20 @@ export function translate(argv: readonly string[], known: Known): Translation {
   const excludes = fromArguments.filter(({ name }) => name === 'exclude').map(({ value }) => value)
   if (action === 'backup' && excludes.length > 0) commandLine.exclude = excludes
   requireFor(action, said, known)
+  const storages = inis.flatMap((ini) => ini.storages)
   return {
     action,
     command: commandOf(action, text('list-objects')),
     argv: others,
     commandLine,
     ini: {
-      storages: inis.flatMap(({ storages }) => storages),
       file: files.join(', '),
+      storages,
       entries: [
-        ...defaultsOf(text, action, known),
+        ...defaultsOf(text, action, known, storages.length > 0),
         ...fromFiles.flatMap(({ entry, said: one }) =>
-          one === undefined ? entry : entriesOf(one, entry, action),
+          // The last one held, where a list of ours would take them all.
+          one === undefined ? entry : lastInFiles.get(one.name) === one ? entriesOf(one, entry, action) : [],
         ),
       ],
     },
@@ -222,12 +227,17 @@ function commandOf(action: Action, listObjects: string | undefined): Translation
 }
 
 /** What the Python Freezer assumed where nothing was said, as entries before all others. */
-function defaultsOf(text: (name: string) => string | undefined, action: Action, known: Known): IniEntry[] {
-  const { environment } = known
+function defaultsOf(
+  text: (name: string) => string | undefined,
+  action: Action,
+  { environment }: Known,
+  sections: boolean,
+): IniEntry[] {
   const entries: [key: string, value: string][] = []
   const storage = text('storage') ?? environment.FREEZER_STORAGE ?? 'swift'
-  if (environment.FREEZER_STORAGE === undefined) entries.push(['storage', 'swift'])
-  if (['swift', 's3'].includes(storage) && environment.FREEZER_CONTAINER === undefined) {
+  if (!sections && storage === 'swift') entries.push(['storage', 'swift'])
+  const container = text('container') ?? environment.FREEZER_CONTAINER
+  if (!sections && ['swift', 's3'].includes(storage) && container === undefined) {
     entries.push(['container', 'freezer_backups'])
   }
   if (action === 'admin' && environment.FREEZER_HOSTNAME === undefined) entries.push(['hostname', hostname()])
