@@ -64,7 +64,8 @@ export async function pruneAfter(
 }
 
 async function pruneOne(request: PruneRequest, context: Context): Promise<Pruned> {
-  if (!(request.repository.storage instanceof MirroredStorage)) return { result: await prune(request, context) }
+  if (!(request.repository.storage instanceof MirroredStorage))
+    return { result: await prune(request, context) }
   const storages = await pruneEach(request, context)
   const failed = storages.find((one) => 'failure' in one)
   if (failed !== undefined) return failed

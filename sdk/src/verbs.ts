@@ -6,6 +6,7 @@ import type { CheckReport, CheckRequest } from './check/check.ts'
 import type { Context } from './contracts/context.ts'
 import type { Entry } from './contracts/entry.ts'
 import type { CopyRequest, CopyResult } from './copy/copy.ts'
+import type { HealRequest, HealResult } from './heal/heal.ts'
 import type { BackupRequest, BackupResult } from './pipeline/backup.ts'
 import type { Difference, DiffRequest } from './pipeline/diff-backups.ts'
 import type { ExtractedEntry, ExtractRequest } from './pipeline/extract.ts'
@@ -177,11 +178,17 @@ export async function prune(request: PruneRequest, context: Context): Promise<Pr
  * The same on each of several storages (`MirroredStorage`) by itself. What is pinned on any stays on all.
  * @throws Failure `interrupted`; what failed on one storage is in the result
  */
-export async function pruneEach(
-  request: PruneRequest,
-  context: Context,
-): Promise<readonly PrunedStorage[]> {
+export async function pruneEach(request: PruneRequest, context: Context): Promise<readonly PrunedStorage[]> {
   return (await import('./pipeline/prune-each.ts')).pruneEach(request, context)
+}
+
+/**
+ * Brings each of several storages (`MirroredStorage`) what others have and it lacks, and puts right what is missing or
+ * damaged on it. Run again, it goes on with what is left.
+ * @throws Failure `interrupted`; that of a storage when too few are left. What could not be healed is in the result
+ */
+export async function healStorages(request: HealRequest, context: Context): Promise<HealResult> {
+  return (await import('./heal/heal.ts')).healStorages(request, context)
 }
 
 /**

@@ -5,6 +5,7 @@ import Copy from './copy.ts'
 import Diff from './diff.ts'
 import Dump from './dump.ts'
 import Find from './find.ts'
+import Heal from './heal.ts'
 import Info from './info.ts'
 import KeyAdd from './key-add.ts'
 import KeyList from './key-list.ts'
@@ -39,4 +40,5 @@ export const commands = {
   'key:rotate': KeyRotate,
   check: Check,
   copy: Copy,
+  heal: Heal,
 }

@@ -32,13 +32,16 @@ export function pruneOutcome(result: PruneResult, ruled: boolean): Outcome {
 export function pruneEachOutcome(storages: readonly PrunedStorage[], ruled: boolean): Outcome {
   const outcomes = storages.map((one) => ({
     storage: one.storage,
-    outcome: 'result' in one ? pruneOutcome(one.result, ruled) : { json: {}, lines: [], failure: one.failure },
+    outcome:
+      'result' in one ? pruneOutcome(one.result, ruled) : { json: {}, lines: [], failure: one.failure },
   }))
   return {
     json: { pruned: prunedJson(storages) },
     lines: outcomes.flatMap(({ storage, outcome }) => [
       ...facts([['Storage', storage]]),
-      ...(outcome.lines.length === 0 ? facts([['Failed', String(asFailure(outcome.failure).message)]]) : outcome.lines),
+      ...(outcome.lines.length === 0
+        ? facts([['Failed', String(asFailure(outcome.failure).message)]])
+        : outcome.lines),
       '',
     ]),
     failure: outcomes.find(({ outcome }) => outcome.failure !== undefined)?.outcome.failure,

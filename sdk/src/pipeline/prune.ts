@@ -6,7 +6,15 @@ import type { Storage } from '../contracts/storage.ts'
 import { holds } from '../repository/blobs.ts'
 import { chainsInUse, isLive, leaseLife, readLeases, type StoredLease } from '../repository/leases.ts'
 import type { DamagedBackup } from '../repository/listing.ts'
-import { type BackupName, groupOf, leaseKey, mirroredKey, pinKey, plannedKey, refreshedKey } from '../repository/names.ts'
+import {
+  type BackupName,
+  groupOf,
+  leaseKey,
+  mirroredKey,
+  pinKey,
+  plannedKey,
+  refreshedKey,
+} from '../repository/names.ts'
 import { readPins } from '../repository/pins.ts'
 import { noteRemoval, readRemovals, type StoredRemoval } from '../repository/removals.ts'
 import type { Repository } from '../repository/repository.ts'
