@@ -40,6 +40,8 @@ export interface Access {
   readonly prefix?: string
   /** Of several storages, use all: what is put or removed must reach each. Else the first that answers is read. */
   readonly everywhere?: boolean
+  /** Of several storages, the one whose keys the others take over. */
+  readonly keysFrom?: string | undefined
 }
 
 type Secrets = Pick<RepositoryAccess, 'passphrase' | 'keyFile' | 'recipient'>
@@ -112,14 +114,14 @@ provide(tokens.storages, (run) => {
 
 provide(tokens.repository, async (run) => {
   const secrets = run.resolve(tokens.secrets)
-  const { create, everywhere = false } = run.resolve(tokens.access)
+  const { create, everywhere = false, keysFrom } = run.resolve(tokens.access)
   const { options, storages } = run.resolve(tokens.invocation)
   const { signal } = run.resolve(tokens.context)
   const configured = storages()
   const [only] = configured
   const open = async (storage: Storage | Promise<Storage>): Promise<Repository> => {
     const [opened, codecs] = await Promise.all([storage, run.resolve(tokens.codecs)])
-    return openRepository({ storage: opened, codecs, ...secrets, signal }, create)
+    return openRepository({ storage: opened, codecs, ...secrets, keysFrom, signal }, create)
   }
   if (only !== undefined && configured.length === 1) return open(openStorage(run, only))
   if (everywhere) {

@@ -11,6 +11,7 @@ import type { StorageDriver } from './contracts/storage.ts'
 import type { CopyRequest, CopyResult } from './copy/copy.ts'
 import type { ForeignRepository } from './foreign/foreign-repository.ts'
 import type { ForeignRequest } from './foreign/open.ts'
+import type { HealRequest, HealResult } from './heal/heal.ts'
 import type { BackupRequest, BackupResult } from './pipeline/backup.ts'
 import type { BackupResourcesRequest, ResourceBackup } from './pipeline/backup-resources.ts'
 import type { Difference, DiffRequest } from './pipeline/diff-backups.ts'
@@ -263,6 +264,15 @@ export async function pruneEach(
   context: GivenContext = {},
 ): Promise<readonly PrunedStorage[]> {
   return (await import('./pipeline/prune-each.ts')).pruneEach(request, wholeContext(context))
+}
+
+/**
+ * Brings each of several storages (`MirroredStorage`) what others have and it lacks, and puts right what is missing or
+ * damaged on it. Run again, it goes on with what is left.
+ * @throws Failure `interrupted`; that of a storage when too few are left. What could not be healed is in the result
+ */
+export async function healStorages(request: HealRequest, context: GivenContext = {}): Promise<HealResult> {
+  return (await import('./heal/heal.ts')).healStorages(request, wholeContext(context))
 }
 
 /**

@@ -5,6 +5,7 @@ import Copy from './copy.ts'
 import Diff from './diff.ts'
 import Dump from './dump.ts'
 import Find from './find.ts'
+import Heal from './heal.ts'
 import Info from './info.ts'
 import KeyAdd from './key-add.ts'
 import KeyList from './key-list.ts'
@@ -43,4 +44,5 @@ export const commands = {
   copy: Copy,
   limit: Limit,
   'storage:test': StorageTest,
+  heal: Heal,
 }

@@ -31,7 +31,7 @@ export function withStorages(outcome: Outcome, storage: MirroredStorage, policy:
             `Done on ${count(live.length)} of ${count(storages.length)} storages alone: ` +
               lost.map(({ name, failure }) => `${name} failed: ${failure.message}`).join(' '),
             {
-              remedy: first.failure.remedy ?? 'When it works again, "freezer heal" brings it what it lacks.',
+              remedy: `${first.failure.remedy ?? 'See that it works again.'} Then "freezer heal" brings it what it lacks.`,
               cause: first.failure,
             },
           )

@@ -12,11 +12,11 @@ import { type BackupName, groupOf, leaseKey, leasesPrefix, parseLeaseKey, refres
 import { putRecord, readEach, readRecord, textOf, timeOf } from './records.ts'
 
 /**
- * What a run needs: the newest chain of a group of manifests to build on, and `chain`, which a copy continues; or a chain
- * to read.
+ * What a run needs: the newest chain of a group of manifests to build on, and `chain`, which a copy or a heal (`heal`)
+ * continues; or a chain to read.
  */
 export type LeaseClaim =
-  | { readonly kind: 'backup'; readonly group: string; readonly chain?: string }
+  | { readonly kind: 'backup'; readonly group: string; readonly chain?: string; readonly heal?: 'yes' }
   | { readonly kind: 'read'; readonly chain: string }
 
 const hour = 3_600_000
@@ -109,6 +109,11 @@ export class Lease implements AsyncDisposable {
   }
 }
 
+/** Whether there is a lease under an id, dead or alive. */
+export async function isLeased(storage: Storage, id: string, signal: AbortSignal): Promise<boolean> {
+  return (await readRecord(storage, leaseKey(id), format, signal)) !== undefined
+}
+
 /** A lease as others see it. */
 export interface StoredLease {
   readonly id: string
@@ -118,6 +123,8 @@ export interface StoredLease {
   readonly chain: string | undefined
   /** Milliseconds since 1970, by its holder's clock; undefined when it cannot be understood. */
   readonly refreshed: number | undefined
+  /** Its holder brings the backup here from another storage. */
+  readonly heal?: boolean
 }
 
 /** Every lease, dead or alive, and signs of life that outlived their lease. */
@@ -142,6 +149,7 @@ export async function readLeases(
       group: textOf(lease['group']),
       chain: textOf(lease['chain']),
       refreshed: times.length === 0 ? undefined : Math.max(...times),
+      heal: lease['heal'] === 'yes',
     }
   })
   return {

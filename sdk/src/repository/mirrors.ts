@@ -6,8 +6,10 @@ import { Failure } from '../contracts/failures.ts'
 import type { Storage } from '../contracts/storage.ts'
 import type { MirroredStorage } from '../storages/mirrored.ts'
 import { holds, readBlob } from './blobs.ts'
+import { isWrapped, type KeyRecord } from './key-records.ts'
 import { keyFileLimit, listKeyFiles, openKeyring } from './keyring.ts'
-import { keysPrefix, manifestsPrefix, markerKey, mirroredKey } from './names.ts'
+import { markerBytes } from './marker.ts'
+import { keysPrefix, manifestsPrefix, markerKey, mirroredKey, recipientPrefix } from './names.ts'
 import type { Secret } from './wrapping.ts'
 
 const mirrored = { format: 'freezer mirrored', version: 1 } as const
@@ -99,9 +101,46 @@ export async function seedContainer(
   storage: Storage,
   signal: AbortSignal,
 ): Promise<void> {
-  const marker = reference.marked ? [markerKey] : []
-  for (const key of [...reference.keys.map((id) => keysPrefix + id), ...marker]) {
+  for (const key of reference.keys.map((id) => keysPrefix + id)) {
     await storage.put(key, [await readBlob(reference.storage, key, keyFileLimit, signal)], signal)
+  }
+  await storage.put(markerKey, [markerBytes()], signal)
+}
+
+/**
+ * Gives a container the keys of another, with the same repository keys: what is missing, and nothing more that opens it. What
+ * its own backups need of its keys stays, and comes to the other.
+ *
+ * @throws Failure `refused` when its backups may need a key that the other does not have
+ */
+async function takeOverKeys(
+  reference: ContainerLook,
+  look: ContainerLook,
+  secret: Secret,
+  signal: AbortSignal,
+): Promise<void> {
+  const right = await openKeyring(reference.storage, reference.keys, secret, signal)
+  const own = await openKeyring(look.storage, look.keys, secret, signal)
+  if (own.keys.some(({ fingerprint }) => right.key(fingerprint) === undefined)) {
+    throw new Failure('refused', `${look.name} has a repository key that ${reference.name} does not know.`, {
+      remedy: `Take over the keys of ${look.name} instead, or copy its backups with "freezer copy".`,
+    })
+  }
+  const copy = async ({ id }: KeyRecord, from: Storage, to: Storage): Promise<void> =>
+    to.put(keysPrefix + id, [await readBlob(from, keysPrefix + id, keyFileLimit, signal)], signal)
+  // As in a rotation: what a wrapping leads to is there before it.
+  const missing = right.files.records.filter(({ id }) => !look.keys.includes(id))
+  for (const wrapped of [false, true]) {
+    for (const record of missing) {
+      if (isWrapped(record) === wrapped) await copy(record, reference.storage, look.storage)
+    }
+  }
+  for (const record of own.files.records.filter(({ id }) => !reference.keys.includes(id))) {
+    const { id, kind } = record
+    const needed =
+      kind === 'recipient' ? await holds(look.storage, recipientPrefix(id), signal) : !isWrapped(record)
+    if (needed) await copy(record, look.storage, reference.storage)
+    else await look.storage.remove(keysPrefix + id, signal)
   }
 }
 
@@ -114,16 +153,23 @@ export async function noteMirrored(storage: Storage, signal: AbortSignal): Promi
  * Makes sure that all storages hold the same container, before it is written to. Empty ones are made ready with `create`;
  * one whose keys are not those of the others is lost to the run.
  *
+ * @param secret that opens the container
  * @throws Failure `refused` for a storage that holds another container; that of a storage when too few are left
  */
 export async function alignMirrors(
   storage: MirroredStorage,
   secret: Secret | undefined,
-  create: boolean,
+  { create, keysFrom }: { readonly create: boolean; readonly keysFrom?: string | undefined },
   signal: AbortSignal,
 ): Promise<void> {
   const looks = await storage.each(signal, (one, name) => lookAtContainer(one, name, signal))
-  const reference = chooseReference(looks)
+  const reference =
+    keysFrom === undefined ? chooseReference(looks) : looks.find(({ name }) => name === keysFrom)
+  if (keysFrom !== undefined && (reference === undefined || secret === undefined)) {
+    throw new Failure('usage', `There are no keys to be taken from ${keysFrom}.`, {
+      remedy: 'Name one of the storages whose container is encrypted, and give its passphrase or key file.',
+    })
+  }
   if (reference !== undefined) {
     for (const look of looks) {
       if (look === reference) continue
@@ -134,7 +180,9 @@ export async function alignMirrors(
           if (!create) storage.lose(look.name, stillEmpty())
           break
         case 'behind':
-          storage.lose(look.name, behind(reference.name))
+          if (keysFrom === undefined || secret === undefined) {
+            storage.lose(look.name, behind(reference.name))
+          } else await takeOverKeys(reference, look, secret, signal)
           break
         case 'other':
           throw otherContainer(look.name, reference.name)
@@ -144,8 +192,7 @@ export async function alignMirrors(
   if (!create) return
   await storage.each(signal, async (one, name) => {
     const look = looks.find((other) => other.name === name)
-    if (reference !== undefined && look !== reference && !isReady(look, reference))
-      await seedContainer(reference, one, signal)
+    if (reference !== undefined && !isReady(look, reference)) await seedContainer(reference, one, signal)
     if (look?.mirrored !== true) await noteMirrored(one, signal)
   })
 }

@@ -63,9 +63,14 @@ export async function removedIds(storage: Storage, signal: AbortSignal): Promise
   return ids
 }
 
-export async function readRemovals(storage: Storage, signal: AbortSignal): Promise<StoredRemoval[]> {
+/** @param prefix of the keys of notes; of all when not given */
+export async function readRemovals(
+  storage: Storage,
+  signal: AbortSignal,
+  prefix = removedPrefix,
+): Promise<StoredRemoval[]> {
   const keys: string[] = []
-  for await (const { key } of storage.list(removedPrefix, signal)) keys.push(key)
+  for await (const { key } of storage.list(prefix, signal)) keys.push(key)
   const notes = await readEach(keys, async (key): Promise<StoredRemoval | undefined> => {
     const parsed = parseRemovedKey(key)
     const note = parsed === undefined ? undefined : await readRecord(storage, key, format, signal)

@@ -12,6 +12,7 @@ import { keepPassphrase, passphraseOf } from './codec-passphrase.ts'
 import { createKeyring, type Keyring, listKeyFiles, openKeyring } from './keyring.ts'
 import { RepositoryKey } from './keys.ts'
 import { type CodecUse, decodeManifest, encodeManifest, type Manifest, manifestLimit } from './manifest.ts'
+import { marker, markerBytes } from './marker.ts'
 import { alignMirrors } from './mirrors.ts'
 import {
   type BackupName,
@@ -43,6 +44,8 @@ export interface RepositoryAccess {
   readonly keyFile?: Uint8Array | undefined
   /** Opens an encrypted container for one who writes backups for this recipient, and can read none: a recipient file. */
   readonly recipient?: Uint8Array | undefined
+  /** Of several storages, the one whose keys are the right ones; the others take them over. */
+  readonly keysFrom?: string | undefined
   readonly signal?: AbortSignal | undefined
 }
 
@@ -53,8 +56,6 @@ export interface Losses {
   /** Paths that are lost; each was told by a warning. */
   readonly paths: number
 }
-
-const marker = { format: 'freezer container', version: 1 } as const
 
 /** How an encrypted container was opened. */
 type Opening = { readonly keyring: Keyring } | { readonly recipient: Recipient }
@@ -69,9 +70,14 @@ export class Repository {
   /** For whom backups are written, by one who cannot read them. */
   readonly recipient: Recipient | undefined
   /** The secrets of backups that were read from a recipient's host. */
-  readonly #received = new WeakMap<object, RepositoryKey>()
+  readonly #received: WeakMap<object, RepositoryKey>
 
-  constructor(access: RepositoryAccess, opening: Opening | undefined) {
+  constructor(
+    access: RepositoryAccess,
+    opening: Opening | undefined,
+    received = new WeakMap<object, RepositoryKey>(),
+  ) {
+    this.#received = received
     this.storage = access.storage
     this.#access = access
     this.#opening = opening
@@ -82,7 +88,7 @@ export class Repository {
 
   /** The same container on another storage: one of several that hold it. */
   at(storage: Storage): Repository {
-    return new Repository({ ...this.#access, storage }, this.#opening)
+    return new Repository({ ...this.#access, storage }, this.#opening, this.#received)
   }
 
   /** Where all of the container lies. */
@@ -185,7 +191,11 @@ export class Repository {
   /** @throws Failure `damaged`, `not-found`; `key` for who only writes */
   async manifest(name: BackupName, signal: AbortSignal): Promise<Manifest> {
     if (this.recipient !== undefined) throw writesOnly()
-    const bytes = await readBlob(this.storage, name.key, manifestLimit, signal)
+    return this.openManifest(name, await readBlob(this.storage, name.key, manifestLimit, signal))
+  }
+
+  /** What is stored as the manifest `name`. @throws Failure `damaged` */
+  openManifest(name: BackupName, bytes: Uint8Array): Manifest {
     if (this.keyring === undefined || recipientOf(name.key) === undefined) {
       return decodeManifest(bytes, name, this.keys)
     }
@@ -277,7 +287,8 @@ export async function openRepository(access: RepositoryAccess, create: boolean):
   const { storage, signal = new AbortController().signal } = access
   const secret = secretOf(access)
   if (storage instanceof MirroredStorage) {
-    await alignMirrors(storage, secret, create || access.recipient !== undefined, signal)
+    const { keysFrom, recipient } = access
+    await alignMirrors(storage, secret, { create: create || recipient !== undefined, keysFrom }, signal)
   }
   const marked = await checkMarker(storage, signal)
   if (access.recipient !== undefined) {
@@ -361,7 +372,7 @@ function lostKeys(): Failure {
 
 async function putMarker(storage: Storage, signal: AbortSignal): Promise<void> {
   if (await holds(storage, markerKey, signal)) return
-  await storage.put(markerKey, [Buffer.from(`${JSON.stringify(marker)}\n`)], signal)
+  await storage.put(markerKey, [markerBytes()], signal)
 }
 
 function noContainer(): Failure {
