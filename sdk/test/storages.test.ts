@@ -270,11 +270,11 @@ test('a reading back that fails for another reason fails the put, and is no diff
   const storage = verifying(faultyStorage(memory, [{ method: 'get', fail: busy }]), quietContext(signal))
   await assert.rejects(storage.put('k', [noise(10)], signal), busy)
   assert.equal(memory.calls.put, 1)
-  const patient = verifying(
+  const both = verifying(
     retrying(faultyStorage(memory, [{ method: 'get', call: 1, fail: busy }]), quietContext(signal), quick),
     quietContext(signal),
   )
-  await patient.put('k', [noise(10)], signal)
+  await both.put('k', [noise(10)], signal)
 })
 
 test('opening is tried again for what is temporary alone, is told, and ends with the run', async () => {
