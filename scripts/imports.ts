@@ -1,6 +1,6 @@
 /**
  * Checks the arrows of docs/architecture.md over every tracked TypeScript file: `sdk` imports nothing but `node:`;
- * `lib` imports `sdk`; plugins import `sdk` and `lib`; `core` imports `sdk` and names no plugin; and each imports only
+ * `lib` imports `sdk` and others of `lib`; plugins import `sdk` and `lib`; `core` imports `sdk` and names no plugin; and each imports only
  * packages that its `package.json` declares. Tests, examples and bench may import anything. Also that what a plugin
  * says it provides is what its built code provides.
  *
@@ -93,7 +93,11 @@ function forbidden(file: string, specifier: string, owner: Package): string | un
   const { dependencies, peerDependencies, optionalDependencies } = owner.manifest
   const declared = { ...dependencies, ...peerDependencies, ...optionalDependencies }
   if (owner.area === 'sdk') return 'but sdk imports nothing but node:'
-  if (ours.has(name) && name !== '@freezer/sdk' && !(owner.area === 'plugins' && libraries.has(name))) {
+  if (
+    ours.has(name) &&
+    name !== '@freezer/sdk' &&
+    !(['plugins', 'lib'].includes(owner.area) && libraries.has(name))
+  ) {
     return `but ${owner.area} may not depend on it`
   }
   if (/^(tsyringe|reflect-metadata)$/.test(name) && file !== 'core/src/composition.ts') {

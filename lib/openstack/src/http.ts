@@ -1,7 +1,8 @@
 /** Requests to a service: connections that are kept, patience that ends, certificates that are checked. */
 import { Readable } from 'node:stream'
+import { lackOf, type Proxies, type Proxy, refusalOf } from '@freezer/proxy'
 import { Failure, isFailure, type Pace, throwIfAborted } from '@freezer/sdk'
-import { Agent, request } from 'undici'
+import { Agent, type Dispatcher, Pool, ProxyAgent, request } from 'undici'
 import { readNamed } from './files.ts'
 
 export interface HttpOptions {
@@ -10,6 +11,7 @@ export interface HttpOptions {
   /** File with the certificates of the authorities to trust. */
   readonly cacert: string | undefined
   readonly insecure: boolean
+  readonly proxies: Proxies
 }
 
 export interface HttpRequest {
@@ -45,23 +47,41 @@ const connectTimeout = 15_000
 
 /** What requests go out by. Closed once, when all answers were read. */
 export class Http {
-  readonly #agent: Agent
+  readonly #options: HttpOptions
+  readonly #tls: { readonly rejectUnauthorized: boolean; readonly ca?: string }
+  /** By the address of a proxy; the empty one is none. */
+  readonly #agents = new Map<string, Dispatcher>()
 
-  private constructor(agent: Agent) {
-    this.#agent = agent
+  private constructor(options: HttpOptions, ca: string | undefined) {
+    this.#options = options
+    this.#tls = { rejectUnauthorized: !options.insecure, ...(ca === undefined ? {} : { ca }) }
   }
 
   /** @throws Failure `configuration`, or that of the system, when the certificates cannot be read */
-  static async create({ timeout, cacert, insecure }: HttpOptions): Promise<Http> {
-    const ca = cacert === undefined ? {} : { ca: await readCertificates(cacert) }
-    return new Http(
-      new Agent({
-        headersTimeout: timeout,
-        bodyTimeout: timeout,
-        allowH2: false,
-        connect: { timeout: Math.min(timeout, connectTimeout), rejectUnauthorized: !insecure, ...ca },
-      }),
-    )
+  static async create(options: HttpOptions): Promise<Http> {
+    const { cacert } = options
+    return new Http(options, cacert === undefined ? undefined : await readCertificates(cacert))
+  }
+
+  #agent(proxy: Proxy | undefined): Dispatcher {
+    const known = this.#agents.get(proxy?.url ?? '')
+    if (known !== undefined) return known
+    const { timeout } = this.#options
+    const patience = { headersTimeout: timeout, bodyTimeout: timeout, allowH2: false } as const
+    const tls = { timeout: Math.min(timeout, connectTimeout), ...this.#tls }
+    const agent =
+      proxy === undefined
+        ? new Agent({ ...patience, connect: tls })
+        : new ProxyAgent({
+            ...patience,
+            uri: proxy.url,
+            connectTimeout: tls.timeout,
+            requestTls: tls,
+            proxyTls: tls,
+            clientFactory: (origin, options) => new Pool(origin, { ...options, ...patience }),
+          })
+    this.#agents.set(proxy?.url ?? '', agent)
+    return agent
   }
 
   /**
@@ -75,13 +95,17 @@ export class Http {
   ): Promise<Answer> {
     throwIfAborted(signal)
     const length = body.reduce((sum, chunk) => sum + chunk.length, 0)
+    const { proxies, timeout } = this.#options
+    const proxy = proxies.of(new URL(url))
     try {
       const {
         statusCode,
         headers: received,
         body: content,
       } = await request(url, {
-        dispatcher: this.#agent,
+        dispatcher: this.#agent(proxy),
+        headersTimeout: timeout,
+        bodyTimeout: timeout,
         method,
         headers: {
           'user-agent': 'freezer',
@@ -95,12 +119,13 @@ export class Http {
       })
       return new Received(url, statusCode, received, content, signal)
     } catch (error) {
-      throw explain(error, url, signal)
+      throwIfAborted(signal)
+      throw (proxy === undefined ? undefined : byProxy(error, proxy, url)) ?? explain(error, url, signal)
     }
   }
 
   async close(): Promise<void> {
-    await this.#agent.destroy()
+    await Promise.all(Array.from(this.#agents.values(), (agent) => agent.destroy()))
   }
 }
 
@@ -203,6 +228,23 @@ async function readCertificates(file: string): Promise<string> {
 /** Which machine and port: no path, which may name an account. */
 function place(url: string): string {
   return new URL(url).host
+}
+
+/** Why a request does not get through `proxy`; undefined when it is not for that. */
+function byProxy(error: unknown, proxy: Proxy, url: string): Failure | undefined {
+  const message = error instanceof Error ? error.message : ''
+  // All that undici says of a proxy that refuses is in these words.
+  const status = /^Proxy (?:response|Authentication Required) \((\d+)\)/.exec(message)?.[1]
+  if (status !== undefined) return refusalOf(proxy, Number(status), new URL(url))
+  const code = codeOf(error)
+  const cannotConnect =
+    /^(?:ENOTFOUND|EAI_AGAIN|ECONNREFUSED|EHOSTUNREACH|ENETUNREACH|UND_ERR_CONNECT_TIMEOUT)$/
+  // Behind a tunnel it is the proxy that speaks something else, most likely.
+  const isNone =
+    code === 'UND_ERR_PRX_CONN' ||
+    code === 'UND_ERR_PRX_TLS' ||
+    (url.startsWith('https:') && error instanceof Error && error.name === 'HTTPParserError')
+  return cannotConnect.test(code) || isNone ? lackOf(proxy, code) : undefined
 }
 
 /** The code of an error, or of what caused it. */

@@ -1,4 +1,5 @@
 /** How to log in to an OpenStack cloud, as options. Declaring them loads nothing. */
+import { proxyOptions } from '@freezer/proxy/options'
 import { declareOptions, type Options } from '@freezer/sdk'
 
 /**
@@ -77,6 +78,7 @@ export const openstackOptions = declareOptions({
     max: 86_400_000,
     help: 'How long a service may stay silent',
   },
+  ...proxyOptions,
 })
 
 export type OpenstackOptions = Options<typeof openstackOptions>

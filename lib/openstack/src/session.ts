@@ -1,3 +1,4 @@
+import { readProxies } from '@freezer/proxy'
 import { Failure, isTemporary, throwIfAborted } from '@freezer/sdk'
 import { type Answer, Http, type HttpRequest } from './http.ts'
 import { readIdentity } from './identity.ts'
@@ -29,7 +30,8 @@ export class Session {
   ): Promise<Session> {
     const identity = await readIdentity(options, environment)
     const { cacert, insecure } = identity
-    const http = await Http.create({ timeout: options.osTimeout, cacert, insecure })
+    const proxies = readProxies(options, environment)
+    const http = await Http.create({ timeout: options.osTimeout, cacert, insecure, proxies })
     try {
       const how = (stop: AbortSignal) => logIn(http, identity, stop)
       return new Session(http, how, await how(signal))

@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
 import http, { type IncomingMessage } from 'node:http'
 import https from 'node:https'
+import { lackOf, type Proxies, type Proxy, refusalOf } from '@freezer/proxy'
 import { Failure, type Pace, throwIfAborted } from '@freezer/sdk'
 import { fromConnection } from './failures.ts'
 
@@ -18,6 +19,7 @@ export interface HttpOptions {
   /** File with the certificates of the authorities to trust. */
   readonly cacert: string | undefined
   readonly insecure: boolean
+  readonly proxies: Proxies
 }
 
 export interface HttpRequest {
@@ -29,21 +31,39 @@ export interface HttpRequest {
   readonly pace?: Pace | undefined
 }
 
+interface Agents {
+  readonly http: http.Agent
+  readonly https: https.Agent
+}
+
 /** What requests go out by. Closed once, when all answers were read. */
 export class Http {
-  readonly #agents: { readonly http: http.Agent; readonly https: https.Agent }
+  readonly #tls: https.AgentOptions
   readonly #timeout: number
+  readonly #proxies: Proxies
+  /** By the address of a proxy; the empty one is none. */
+  readonly #agents = new Map<string, Agents>()
 
-  private constructor(timeout: number, ca: string | undefined, rejectUnauthorized: boolean) {
-    const common = { keepAlive: true, maxFreeSockets: 16 }
-    const tls = { ...common, rejectUnauthorized, ...(ca === undefined ? {} : { ca }) }
-    this.#agents = { http: new http.Agent(common), https: new https.Agent(tls) }
+  private constructor({ timeout, insecure, proxies }: HttpOptions, ca: string | undefined) {
+    this.#tls = { rejectUnauthorized: !insecure, ...(ca === undefined ? {} : { ca }) }
     this.#timeout = timeout
+    this.#proxies = proxies
   }
 
   /** @throws Failure `configuration` when the certificates cannot be read */
-  static async create({ timeout, cacert, insecure }: HttpOptions): Promise<Http> {
-    return new Http(timeout, cacert === undefined ? undefined : await readCertificates(cacert), !insecure)
+  static async create(options: HttpOptions): Promise<Http> {
+    const { cacert } = options
+    return new Http(options, cacert === undefined ? undefined : await readCertificates(cacert))
+  }
+
+  #agentsOf(proxy: Proxy | undefined): Agents {
+    const known = this.#agents.get(proxy?.url ?? '')
+    if (known !== undefined) return known
+    const by = proxy === undefined ? {} : { proxyEnv: { HTTP_PROXY: proxy.url, HTTPS_PROXY: proxy.url } }
+    const common = { keepAlive: true, maxFreeSockets: 16, ...by }
+    const agents = { http: new http.Agent(common), https: new https.Agent({ ...common, ...this.#tls }) }
+    this.#agents.set(proxy?.url ?? '', agents)
+    return agents
   }
 
   /**
@@ -51,26 +71,30 @@ export class Http {
    * @throws Failure `unavailable`, `not-found` for a machine that nobody knows, `untrusted`, `interrupted`
    */
   async send(url: URL, request: HttpRequest, signal: AbortSignal): Promise<Answer> {
+    const proxy = this.#proxies.of(url)
     for (let attempt = 1; ; attempt++) {
       throwIfAborted(signal)
-      const outgoing = this.#open(url, request)
+      const outgoing = this.#open(url, request, this.#agentsOf(proxy))
       const abort = () => outgoing.destroy()
       signal.addEventListener('abort', abort, { once: true })
       try {
-        return new Answer(url, await exchange(outgoing, request), this.#timeout, signal)
+        const message = await exchange(outgoing, request)
+        if (proxy !== undefined && message.statusCode === 407) throw refusalOf(proxy, 407, url)
+        return new Answer(url, message, this.#timeout, signal)
       } catch (error) {
         outgoing.destroy()
         throwIfAborted(signal)
         const { code } = error as NodeJS.ErrnoException
         const stale = outgoing.reusedSocket && (code === 'ECONNRESET' || code === 'EPIPE')
-        if (!stale || attempt > 2) throw fromConnection(error, url)
+        if (stale && attempt <= 2) continue
+        throw (proxy === undefined ? undefined : byProxy(error, proxy, url)) ?? fromConnection(error, url)
       } finally {
         signal.removeEventListener('abort', abort)
       }
     }
   }
 
-  #open(url: URL, { method, headers, body }: HttpRequest): http.ClientRequest {
+  #open(url: URL, { method, headers, body }: HttpRequest, agents: Agents): http.ClientRequest {
     const length = body.reduce((sum, chunk) => sum + chunk.length, 0)
     const withBody = length > 0 || method === 'PUT'
     const options = {
@@ -80,8 +104,8 @@ export class Http {
     }
     const outgoing =
       url.protocol === 'https:'
-        ? https.request(url, { ...options, agent: this.#agents.https })
-        : http.request(url, { ...options, agent: this.#agents.http })
+        ? https.request(url, { ...options, agent: agents.https })
+        : http.request(url, { ...options, agent: agents.http })
     outgoing.on('timeout', () => {
       outgoing.destroy(Object.assign(new Error('silent'), { code: 'ETIMEDOUT' }))
     })
@@ -89,9 +113,24 @@ export class Http {
   }
 
   close(): void {
-    this.#agents.http.destroy()
-    this.#agents.https.destroy()
+    for (const agents of this.#agents.values()) {
+      agents.http.destroy()
+      agents.https.destroy()
+    }
   }
+}
+
+/** Why a request does not get through `proxy`; undefined when it is not for that. */
+function byProxy(error: unknown, proxy: Proxy, url: URL): Failure | undefined {
+  if (!(error instanceof Error)) return undefined
+  const { code = '', statusCode } = error as NodeJS.ErrnoException & { readonly statusCode?: number }
+  if (code === 'ERR_PROXY_TUNNEL') {
+    if (statusCode !== undefined && statusCode >= 300) return refusalOf(proxy, statusCode, url)
+    return lackOf(proxy, /timed out/.test(error.message) ? 'ETIMEDOUT' : code)
+  }
+  return /^(?:ENOTFOUND|EAI_AGAIN|ECONNREFUSED|EHOSTUNREACH|ENETUNREACH)$/.test(code)
+    ? lackOf(proxy, code)
+    : undefined
 }
 
 /** Sends the body, and waits for the beginning of the answer, which may come before all was sent. */

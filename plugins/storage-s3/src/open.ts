@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { readProxies } from '@freezer/proxy'
 import type { Context, Options, Storage } from '@freezer/sdk'
 import { Bucket } from './bucket.ts'
 import { identify } from './credentials.ts'
@@ -24,7 +25,8 @@ export async function openStorage(
   const { bucket: name, prefix } = parsePlace(options.container)
   const identity = await identify(options, process.env)
   const { s3Cacert: cacert, insecure, s3Timeout: timeout } = options
-  const http = await Http.create({ timeout, cacert, insecure })
+  const proxies = readProxies(options, process.env)
+  const http = await Http.create({ timeout, cacert, insecure, proxies })
   const virtual = isVirtual(options.s3Addressing, identity.endpoint, name)
   const place = { bucket: new Bucket({ name, identity, virtual, http }), prefix }
   try {

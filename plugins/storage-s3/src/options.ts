@@ -1,3 +1,4 @@
+import { proxyOptions } from '@freezer/proxy/options'
 import { declareOptions } from '@freezer/sdk'
 
 export const s3Options = declareOptions({
@@ -48,4 +49,5 @@ export const s3Options = declareOptions({
     max: 86_400_000,
     help: 'How long the service may stay silent',
   },
+  ...proxyOptions,
 })

@@ -33,6 +33,6 @@ test('secrets are no flags', () => {
   const secret = Object.entries(s3.options).filter(([, option]) => 'secret' in option)
   assert.deepEqual(
     secret.map(([name]) => name),
-    ['secretKey', 'sessionToken'],
+    ['secretKey', 'sessionToken', 'proxyCredentials'],
   )
 })

@@ -20,14 +20,14 @@ test('declaring it loads neither undici nor yaml, nor anything else that is not 
   const url = new URL('.', import.meta.url)
   const printed = execFileSync(process.execPath, ['--input-type=module', '--eval', program], { cwd: url })
   const names = (JSON.parse(String(printed)) as string[]).map((name) => name.split('/').slice(-1)[0])
-  assert.deepEqual(names, ['index.ts', 'options.js'])
+  assert.deepEqual(names, ['index.ts', 'options.js', 'options.js'])
 })
 
 test('secrets are no flags', () => {
   const secret = Object.entries(swift.options).filter(([, option]) => 'secret' in option)
   assert.deepEqual(
     secret.map(([name]) => name),
-    ['osPassword', 'osApplicationCredentialSecret', 'osToken'],
+    ['osPassword', 'osApplicationCredentialSecret', 'osToken', 'proxyCredentials'],
   )
 })
 
