@@ -4,12 +4,22 @@
  */
 // tsyringe wants it, and wants it first.
 import 'reflect-metadata/lite'
-import type { Codec, Context, OptionDeclarations, Repository, RepositoryAccess, Storage } from '@freezer/sdk'
-import { openRepository } from '@freezer/sdk'
+import type {
+  Codec,
+  Context,
+  Failure,
+  ForeignRepository,
+  OptionDeclarations,
+  Repository,
+  RepositoryAccess,
+  Storage,
+} from '@freezer/sdk'
+import { isFailure, openForeignRepository, openRepository } from '@freezer/sdk'
 import { Bandwidth, retryDefaults, retrying, throttled } from '@freezer/sdk/storages'
 import type { DependencyContainer, FactoryFunction, InjectionToken } from 'tsyringe'
 import { instancePerContainerCachingFactory, container as root } from 'tsyringe'
 import { openDiscarding } from './dry-run.ts'
+import { foreignDamage, refuseForeign } from './foreign.ts'
 import type { Invocation } from './invocation.ts'
 import { type ContainerOptions, containerOptions } from './options.ts'
 import { readPassphrase } from './passphrase.ts'
@@ -22,6 +32,8 @@ export interface Access {
   readonly create: boolean
   /** Keep everything in it as it is, whatever is written. */
   readonly dryRun?: boolean
+  /** Nothing is written: a container of another program will do, if there is a reader for it. */
+  readonly reads?: boolean
   /** A recipient file: open it for writing alone, with that. */
   readonly recipient?: string | undefined
   /** The second container of the command, whose options begin with this. */
@@ -37,6 +49,12 @@ export interface Run extends AsyncDisposable {
 
 export type OpenRun = (access: Access) => Run
 
+/** How a command opens containers, and what was found damaged in those of other programs meanwhile. */
+export interface RunOpener {
+  readonly open: OpenRun
+  damage(): Failure | undefined
+}
+
 type AnyInvocation = Invocation<ContainerOptions, OptionDeclarations>
 
 const tokens = {
@@ -48,6 +66,7 @@ const tokens = {
   codecs: token<Promise<readonly Codec[]>>('codecs'),
   storage: token<Promise<Storage>>('storage'),
   repository: token<Promise<Repository>>('repository'),
+  foreign: token<ForeignRepository[]>('foreign'),
 }
 
 function token<T>(name: string): InjectionToken<T> {
@@ -80,8 +99,28 @@ provide(tokens.storage, async (run) => {
 provide(tokens.repository, async (run) => {
   const secrets = run.resolve(tokens.secrets)
   const [storage, codecs] = await Promise.all([run.resolve(tokens.storage), run.resolve(tokens.codecs)])
-  const { signal } = run.resolve(tokens.context)
-  return openRepository({ storage, codecs, ...secrets, signal }, run.resolve(tokens.access).create)
+  const context = run.resolve(tokens.context)
+  const { create, reads = false } = run.resolve(tokens.access)
+  const { registry } = run.resolve(tokens.invocation)
+  const asked = { storage, readers: () => registry.all('reader') }
+  // What would become a container of ours may be one of another program.
+  const beforeMaking = () => refuseForeign(asked, context.signal)
+  try {
+    const access = { storage, codecs, ...secrets, beforeMaking, signal: context.signal }
+    return await openRepository(access, create)
+  } catch (error) {
+    if (create || !isFailure(error) || error.code !== 'not-found') throw error
+    if (!reads) await refuseForeign(asked, context.signal)
+    const engines = await registry.all('engine')
+    const foreign = await openForeignRepository(
+      { ...asked, engines, passphrase: secrets.passphrase },
+      context,
+    )
+    if (foreign === undefined) throw error
+    run.resolve(tokens.closing).use(foreign)
+    run.resolve(tokens.foreign).push(foreign)
+    return foreign
+  }
 })
 
 /** `storage`, within its bandwidth, and patient. */
@@ -100,8 +139,9 @@ function provide<T>(what: InjectionToken<T>, factory: FactoryFunction<T>): void 
 }
 
 /** How a command opens the container that its options name. */
-export function runOpener(invocation: AnyInvocation, context: Context): OpenRun {
-  return (access) => {
+export function runOpener(invocation: AnyInvocation, context: Context): RunOpener {
+  const foreign: ForeignRepository[] = []
+  const open: OpenRun = (access) => {
     const run: DependencyContainer = root.createChildContainer()
     const closing = new AsyncDisposableStack()
     const { prefix } = access
@@ -110,9 +150,20 @@ export function runOpener(invocation: AnyInvocation, context: Context): OpenRun 
     run.registerInstance(tokens.context, context)
     run.registerInstance(tokens.access, access)
     run.registerInstance(tokens.closing, closing)
+    run.registerInstance(tokens.foreign, foreign)
     return {
       repository: () => run.resolve(tokens.repository),
       [Symbol.asyncDispose]: () => closing.disposeAsync(),
     }
+  }
+  return {
+    open,
+    damage() {
+      for (const one of foreign) {
+        const failure = foreignDamage(one)
+        if (failure !== undefined) return failure
+      }
+      return undefined
+    },
   }
 }

@@ -49,8 +49,11 @@ export async function performCommand<S extends ContainerOptions, D extends Optio
     const around = await startAround(name, spec, invocation, context, reporter.warn)
     watch = around.watch
     const { runOpener } = await import('./composition.ts')
-    const open = runOpener(invocation as Invocation<ContainerOptions, D>, context)
-    const work = () => perform(invocation, context, open, reporter.output)
+    const { open, damage } = runOpener(invocation as Invocation<ContainerOptions, D>, context)
+    const work = async () => {
+      const outcome = await perform(invocation, context, open, reporter.output)
+      return { ...outcome, failure: outcome.failure ?? damage() }
+    }
     const { hooks } = around
     const end = hooks === undefined ? { outcome: await work() } : await within(hooks, work)
     if ('failure' in end) throw end.failure

@@ -57,7 +57,7 @@ export class ScratchStorage implements Storage, AsyncDisposable {
   }
 
   async *list(prefix: string, signal: AbortSignal): ReturnType<Storage['list']> {
-    for (const [key, { size }] of [...this.#blobs]) {
+    for (const [key, { size }] of this.#blobs) {
       throwIfAborted(signal)
       if (key.startsWith(prefix)) yield { key, size }
     }

@@ -40,6 +40,8 @@ export interface RepositoryAccess {
   readonly keyFile?: Uint8Array | undefined
   /** Opens an encrypted container for one who writes backups for this recipient, and can read none: a recipient file. */
   readonly recipient?: Uint8Array | undefined
+  /** Called before a container is made where there is none of Freezer's: may throw, and nothing is made then. */
+  readonly beforeMaking?: (() => Promise<void>) | undefined
   readonly signal?: AbortSignal | undefined
 }
 
@@ -253,6 +255,7 @@ export async function openRepository(access: RepositoryAccess, create: boolean):
   const { storage, signal = new AbortController().signal } = access
   const secret = secretOf(access)
   const marked = await checkMarker(storage, signal)
+  if (create && !marked) await access.beforeMaking?.()
   if (access.recipient !== undefined) {
     if (!marked) throw noContainer()
     const recipient = Recipient.parse(access.recipient)
