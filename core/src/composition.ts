@@ -4,8 +4,16 @@
  */
 // tsyringe wants it, and wants it first.
 import 'reflect-metadata/lite'
-import type { Codec, Context, OptionDeclarations, Repository, RepositoryAccess, Storage } from '@freezer/sdk'
-import { asFailure, Failure, isFailure, openRepository } from '@freezer/sdk'
+import type {
+  Codec,
+  Context,
+  ForeignRepository,
+  OptionDeclarations,
+  Repository,
+  RepositoryAccess,
+  Storage,
+} from '@freezer/sdk'
+import { asFailure, Failure, isFailure, openForeignRepository, openRepository } from '@freezer/sdk'
 import {
   type LostMirror,
   MirroredStorage,
@@ -19,6 +27,7 @@ import type { DependencyContainer, FactoryFunction, InjectionToken } from 'tsyri
 import { instancePerContainerCachingFactory, container as root } from 'tsyringe'
 import { listenForLimits } from './control.ts'
 import { openDiscarding } from './dry-run.ts'
+import { foreignDamage, refuseForeign } from './foreign.ts'
 import type { Invocation } from './invocation.ts'
 import { Limits } from './limits.ts'
 import { type ContainerOptions, containerOptions } from './options.ts'
@@ -34,6 +43,8 @@ export interface Access {
   readonly create: boolean
   /** Keep everything in it as it is, whatever is written. */
   readonly dryRun?: boolean
+  /** Nothing is written: a container of another program will do, if there is a reader for it. */
+  readonly reads?: boolean
   /** A recipient file: open it for writing alone, with that. */
   readonly recipient?: string | undefined
   /** The second container of the command, whose options begin with this. */
@@ -65,6 +76,12 @@ export interface OpenedStorage {
 
 export type OpenRun = (access: Access) => Run
 
+/** How a command opens containers, and what was found damaged in those of other programs meanwhile. */
+export interface RunOpener {
+  readonly open: OpenRun
+  damage(): Failure | undefined
+}
+
 type AnyInvocation = Invocation<ContainerOptions, OptionDeclarations>
 
 const tokens = {
@@ -78,6 +95,7 @@ const tokens = {
   codecs: token<Promise<readonly Codec[]>>('codecs'),
   storages: token<Promise<readonly OpenedStorage[]>>('storages'),
   repository: token<Promise<Repository>>('repository'),
+  foreign: token<ForeignRepository[]>('foreign'),
 }
 
 function token<T>(name: string): InjectionToken<T> {
@@ -113,16 +131,11 @@ provide(tokens.storages, (run) => {
 })
 
 provide(tokens.repository, async (run) => {
-  const secrets = run.resolve(tokens.secrets)
-  const { create, everywhere = false, keysFrom } = run.resolve(tokens.access)
+  const { create, everywhere = false } = run.resolve(tokens.access)
   const { options, storages } = run.resolve(tokens.invocation)
-  const { signal } = run.resolve(tokens.context)
   const configured = storages()
   const [only] = configured
-  const open = async (storage: Storage | Promise<Storage>): Promise<Repository> => {
-    const [opened, codecs] = await Promise.all([storage, run.resolve(tokens.codecs)])
-    return openRepository({ storage: opened, codecs, ...secrets, keysFrom, signal }, create)
-  }
+  const open = (storage: Storage | Promise<Storage>) => openContainer(run, storage)
   if (only !== undefined && configured.length === 1) return open(openStorage(run, only))
   if (everywhere) {
     const { least } = parseStoragePolicy(options.storagePolicy, configured.length)
@@ -134,6 +147,37 @@ provide(tokens.repository, async (run) => {
   if (create) throw oneDestination()
   return firstOf(configured, (one) => open(openStorage(run, one)), run.resolve(tokens.context))
 })
+
+/** The container on `storage`: ours or, for a command that only reads, one of another program. */
+async function openContainer(
+  run: DependencyContainer,
+  opening: Storage | Promise<Storage>,
+): Promise<Repository> {
+  const secrets = run.resolve(tokens.secrets)
+  const [storage, codecs] = await Promise.all([opening, run.resolve(tokens.codecs)])
+  const context = run.resolve(tokens.context)
+  const { create, reads = false, keysFrom } = run.resolve(tokens.access)
+  const { registry } = run.resolve(tokens.invocation)
+  const asked = { storage, readers: () => registry.all('reader') }
+  // What would become a container of ours may be one of another program.
+  const beforeMaking = () => refuseForeign(asked, context.signal)
+  try {
+    const access = { storage, codecs, ...secrets, keysFrom, beforeMaking, signal: context.signal }
+    return await openRepository(access, create)
+  } catch (error) {
+    if (create || !isFailure(error) || error.code !== 'not-found') throw error
+    if (!reads) await refuseForeign(asked, context.signal)
+    const engines = await registry.all('engine')
+    const foreign = await openForeignRepository(
+      { ...asked, engines, passphrase: secrets.passphrase },
+      context,
+    )
+    if (foreign === undefined) throw error
+    run.resolve(tokens.closing).use(foreign)
+    run.resolve(tokens.foreign).push(foreign)
+    return foreign
+  }
+}
 
 /** Opens one storage; it is closed with the run. */
 async function openStorage(run: DependencyContainer, configured: ConfiguredStorage): Promise<Storage> {
@@ -231,10 +275,11 @@ export function runOpener(
   context: Context,
   name: string,
   onMirrored: (mirrored: MirroredStorage) => void = () => {},
-): OpenRun {
+): RunOpener {
   const limits = new Limits()
+  const foreign: ForeignRepository[] = []
   let listening: Disposable | undefined
-  return (access) => {
+  const open: OpenRun = (access) => {
     const run: DependencyContainer = root.createChildContainer()
     const closing = new AsyncDisposableStack()
     const { prefix } = access
@@ -253,6 +298,7 @@ export function runOpener(
       listening = listenForLimits(limits, name, context)
       closing.use(listening)
     }
+    run.registerInstance(tokens.foreign, foreign)
     return {
       get mirrored() {
         return mirrored
@@ -262,5 +308,15 @@ export function runOpener(
       storage: () => onlyStorage(run),
       [Symbol.asyncDispose]: () => closing.disposeAsync(),
     }
+  }
+  return {
+    open,
+    damage() {
+      for (const one of foreign) {
+        const failure = foreignDamage(one)
+        if (failure !== undefined) return failure
+      }
+      return undefined
+    },
   }
 }

@@ -73,7 +73,7 @@ export async function performCommand<S extends OptionDeclarations, D extends Opt
     watch = around.watch
     const { runOpener } = await import('./composition.ts')
     const several: MirroredStorage[] = []
-    const open = runOpener(given, context, name, (mirrored) => several.push(mirrored))
+    const { open, damage } = runOpener(given, context, name, (mirrored) => several.push(mirrored))
     const { storagePolicy }: Options<ContainerOptions> = given.options
     for (const message of translated?.warnings ?? []) context.report({ type: 'log', level: 'warn', message })
     const work = async () => {
@@ -82,6 +82,7 @@ export async function performCommand<S extends OptionDeclarations, D extends Opt
         const { withStorages } = await import('./output/storages.ts')
         for (const one of several) outcome = withStorages(outcome, one, storagePolicy)
       }
+      outcome = { ...outcome, failure: outcome.failure ?? damage() }
       return translated?.finish(outcome) ?? outcome
     }
     const { hooks } = around

@@ -1,5 +1,5 @@
 import { Failure, throwIfAborted } from '../src/contracts/failures.ts'
-import { isKey, type Storage } from '../src/contracts/storage.ts'
+import { isKey, isReadableKey, type Storage } from '../src/contracts/storage.ts'
 
 export const storageMethods = ['put', 'get', 'list', 'remove'] as const
 export type StorageMethod = (typeof storageMethods)[number]
@@ -25,7 +25,8 @@ export function memoryStorage(): MemoryStorage {
   function begin(method: StorageMethod, signal: AbortSignal, key?: string): void {
     calls[method]++
     throwIfAborted(signal)
-    if (key !== undefined && !isKey(key)) throw new Failure('internal', `"${key}" is not a key.`)
+    const isFit = method === 'get' ? isReadableKey : isKey
+    if (key !== undefined && !isFit(key)) throw new Failure('internal', `"${key}" is not a key.`)
   }
 
   return {

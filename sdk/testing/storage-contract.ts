@@ -2,7 +2,7 @@
 import { setImmediate as turn, setTimeout as wait } from 'node:timers/promises'
 import { isDeepStrictEqual } from 'node:util'
 import { isFailure } from '../src/contracts/failures.ts'
-import type { Range, Storage } from '../src/contracts/storage.ts'
+import { isKey, type Range, type Storage } from '../src/contracts/storage.ts'
 import { type Check, expect, expectBytes, expectEqual, expectFailure, noise } from './contract.ts'
 
 export interface StorageContractOptions {
@@ -12,6 +12,11 @@ export interface StorageContractOptions {
   readonly longestKey?: number
   /** Descriptors and connections open now; without it no check looks for leaks. */
   readonly openHandles?: () => number | Promise<number>
+  /**
+   * Puts a blob where the storage that `open` gave last keeps its own, the way another program would: under any key that
+   * `isReadableKey` permits. Without it, reading of such keys is not checked.
+   */
+  readonly plant?: (key: string, content: Uint8Array) => Promise<void>
 }
 
 const never = new AbortController().signal
@@ -24,7 +29,7 @@ const mebibyte = 1024 * 1024
  */
 export function storageContract(
   open: () => Promise<Storage>,
-  { many = 1050, longestKey = 900, openHandles }: StorageContractOptions = {},
+  { many = 1050, longestKey = 900, openHandles, plant }: StorageContractOptions = {},
 ): readonly Check[] {
   const checks: Check[] = []
 
@@ -221,6 +226,34 @@ export function storageContract(
     for (const key of keys) await storage.remove(key, never)
     await expectListing(storage, '', [], 'listing after all were removed')
   })
+
+  if (plant !== undefined) {
+    check('lists and reads what another program put, and never puts or removes the like', async (storage) => {
+      const keys = [
+        'data/h_a b/0',
+        'data/h_a@b:c/d+e',
+        'data/h_ünï 日本/x',
+        "data/h_(q)'s & co/[1]=#?*",
+        'data/h_100%/y',
+        `data/h_${'n'.repeat(220)} long/z`,
+      ]
+      for (const [at, key] of keys.entries()) await plant(key, noise(1000, at + 1))
+      await storage.put('data/own', [noise(5)], never)
+      const expected = keys.map((key) => `${key} 1000`)
+      expectEqual(await listing(storage, 'data/h_'), expected.sort(), 'listing of foreign keys')
+      expectEqual(await listing(storage, 'data/h_a '), ['data/h_a b/0 1000'], 'listing by a foreign prefix')
+      for (const [at, key] of keys.entries()) {
+        expectBytes(await read(storage, key), noise(1000, at + 1), `blob ${key}`)
+        const part = await read(storage, key, { offset: 10, length: 20 })
+        expectBytes(part, noise(1000, at + 1).subarray(10, 30), `part of ${key}`)
+      }
+      await expectFailure(['not-found'], () => read(storage, 'data/h_a b/1'), 'get of a foreign key')
+      for (const key of keys.filter((one) => !isKey(one))) {
+        await expectFailure(['internal'], () => storage.put(key, [noise(1)], never), `put ${key}`)
+        await expectFailure(['internal'], () => storage.remove(key, never), `remove ${key}`)
+      }
+    })
+  }
 
   check('lists none of its own keys', async (storage) => {
     for (let at = 0; at < 5; at++) await storage.put(`d${at}/k`, [noise(10)], never)

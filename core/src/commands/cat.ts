@@ -57,7 +57,7 @@ export default class Cat extends FreezerCommand<typeof selectors, typeof ownOpti
     refuseJson(options.json)
     const reference = parseReference(options.backup)
     const path = parsePath(options.path)
-    await using run = open({ create: false })
+    await using run = open({ create: false, reads: true })
     const repository = await run.repository()
     const filter = { host: options.hostname, name: options.backupName }
     await using backup = await openBackup(repository, reference, filter, context)

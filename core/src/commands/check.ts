@@ -62,7 +62,7 @@ export default class Check extends FreezerCommand<typeof selectors, typeof ownOp
         remedy: 'Add --read-data.',
       })
     }
-    await using run = open({ create: false })
+    await using run = open({ create: false, reads: true })
     const report = await checkContainer(
       {
         repository: await run.repository(),

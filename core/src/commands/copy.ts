@@ -1,4 +1,4 @@
-import type { Codec, Context, OptionDeclarations } from '@freezer/sdk'
+import type { Codec, CodecChoice, Context, OptionDeclarations } from '@freezer/sdk'
 import { argumentInput } from '../argument.ts'
 import { FreezerCommand } from '../command.ts'
 import type { OpenRun } from '../composition.ts'
@@ -8,6 +8,8 @@ import type { Outcome } from '../output/reporter.ts'
 import { prefixedOptions } from '../second.ts'
 
 const prefix = 'to'
+/** For backups of other programs. */
+const usualCompression = 'zstd'
 /** For backups that are not encrypted where they come from. */
 const usualEncryption = 'aes-256-gcm'
 
@@ -83,8 +85,8 @@ export default class Copy extends FreezerCommand<typeof selectors, typeof ownOpt
   static override args = argumentInput(spec.positional)
   static spec = spec
 
-  async perform({ options, provider }: Given, context: Context, open: OpenRun): Promise<Outcome> {
-    const [{ copyBackups, Failure }, { parseReference }, { copyOutcome }] = await Promise.all([
+  async perform({ options, provider, registry }: Given, context: Context, open: OpenRun): Promise<Outcome> {
+    const [{ checkOptions, copyBackups, Failure }, { parseReference }, { copyOutcome }] = await Promise.all([
       import('@freezer/sdk'),
       import('../reference.ts'),
       import('../output/copy.ts'),
@@ -94,19 +96,26 @@ export default class Copy extends FreezerCommand<typeof selectors, typeof ownOpt
       if (chosen.provider.kind === kind) return { codec: chosen.provider, options: chosen.options }
       throw new Failure('usage', `The codec ${name} is not one to ${kind} with.`)
     }
+    /** How it is done without being asked for, where the originals are of no codec of ours. */
+    const usual = async (name: string): Promise<CodecChoice> => {
+      const found = await registry.get('codec', name)
+      return { codec: found, options: checkOptions(found.options, {}) }
+    }
     const { toCompression, toEncryption, toEncryptPassFile, toKeyFile } = options
     const backups = options.backups.map(parseReference)
-    await using source = open({ create: false })
+    await using source = open({ create: false, reads: true })
     await using destination = open({ create: true, dryRun: options.dryRun, prefix })
+    const from = await source.repository()
+    const isForeign = from.origin !== from.storage
     const result = await copyBackups(
       {
-        from: await source.repository(),
+        from,
         to: await destination.repository(),
         backups,
         filter: { host: options.hostname, name: options.backupName },
         compression:
           toCompression === undefined || toCompression === 'none'
-            ? toCompression
+            ? (toCompression ?? (isForeign ? await usual(usualCompression) : undefined))
             : codec(toCompression, 'compress'),
         encryption:
           toEncryptPassFile === undefined && toKeyFile === undefined

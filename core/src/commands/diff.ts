@@ -56,7 +56,7 @@ export default class Diff extends FreezerCommand<typeof selectors, typeof ownOpt
     const { signal } = context
     const [first, second] = [parseReference(options.before), parseReference(options.after)]
     const filter = { host: options.hostname, name: options.backupName }
-    await using run = open({ create: false })
+    await using run = open({ create: false, reads: true })
     const repository = await run.repository()
     await using before = await openBackup(repository, first, filter, context)
     await using after = await openBackup(repository, second, filter, context)

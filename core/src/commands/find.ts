@@ -49,7 +49,7 @@ export default class Find extends FreezerCommand<typeof selectors, typeof ownOpt
       import('../output/found.ts'),
       import('../output/results.ts'),
     ])
-    await using run = open({ create: false })
+    await using run = open({ create: false, reads: true })
     let lost = 0
     const request = {
       pattern: options.pattern,

@@ -28,7 +28,7 @@ export default class Info extends FreezerCommand<typeof selectors, typeof ownOpt
 
   async perform(_: Given, { signal }: Context, open: OpenRun): Promise<Outcome> {
     const { describeContainer } = await import('@freezer/sdk')
-    await using run = open({ create: false })
+    await using run = open({ create: false, reads: true })
     const { infoOutcome } = await import('../output/results.ts')
     return infoOutcome(await describeContainer(await run.repository(), signal))
   }

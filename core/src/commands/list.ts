@@ -31,7 +31,7 @@ export default class List extends FreezerCommand<typeof selectors, typeof ownOpt
 
   async perform({ options }: Given, { signal }: Context, open: OpenRun): Promise<Outcome> {
     const { listBackups } = await import('@freezer/sdk')
-    await using run = open({ create: false })
+    await using run = open({ create: false, reads: true })
     const filter = { host: options.hostname, name: options.backupName }
     const found: (BackupSummary | DamagedBackup)[] = []
     for await (const one of listBackups(await run.repository(), filter, signal)) found.push(one)

@@ -56,7 +56,7 @@ export default class Ls extends FreezerCommand<typeof selectors, typeof ownOptio
       ])
     const reference = parseReference(options.backup)
     const path = parsePath(options.path)
-    await using run = open({ create: false })
+    await using run = open({ create: false, reads: true })
     const filter = { host: options.hostname, name: options.backupName }
     await using backup = await openBackup(await run.repository(), reference, filter, context)
     const show = output.list('entries')

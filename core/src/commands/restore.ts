@@ -78,7 +78,7 @@ export default class Restore extends FreezerCommand<typeof selectors, typeof own
     }
     const chosen = await chosenBackup(options, options.restoreFromDate)
     const select = await selection(options)
-    await using run = open({ create: false })
+    await using run = open({ create: false, reads: true })
     const engines = await registry.all('engine')
     const result = await restore(
       {

@@ -53,7 +53,7 @@ export default class Verify extends FreezerCommand<typeof selectors, typeof ownO
     } as const
     const chosen = await chosenBackup(options)
     const select = await selection(options)
-    await using run = open({ create: false })
+    await using run = open({ create: false, reads: true })
     const engines = await registry.all('engine')
     const result = await verify(
       {

@@ -4,16 +4,17 @@
  * such a part was cut: `xxx…~/~xxx…`. Names that begin with a dot are not blobs.
  */
 import { posix } from 'node:path'
-import { Failure, isKey } from '@freezer/sdk'
+import { Failure, isKey, isReadableKey } from '@freezer/sdk'
 
 /** Whether a key may start with `prefix`. */
 export function isPrefix(prefix: string): boolean {
-  return isKey(`${prefix}x`) || isKey(prefix)
+  return isReadableKey(`${prefix}x`) || isReadableKey(prefix)
 }
 
 /** Whether a file or directory of this name may be a blob or hold some; what else lies in a container is let be. */
-export function isOurs(name: string): boolean {
-  return /^[\w%~-][\w.%~-]*$/.test(name)
+export function mayBeBlob(name: string): boolean {
+  // A file system's own directory, which only root can read.
+  return name !== 'lost+found' && isReadableKey(name.replaceAll('~', '-'))
 }
 
 /** The directory within a container for files that are still being written. */
@@ -27,6 +28,16 @@ function split(key: string): string {
 export function blobPath(container: string, key: string): string {
   if (!isKey(key)) throw new Failure('internal', `"${key}" is not a key.`)
   return posix.join(container, split(key))
+}
+
+/**
+ * The same for a blob that is read: its key may be one that another program put, who cut no names.
+ * @throws Failure `internal`
+ */
+export function readPath(container: string, key: string): string {
+  if (isKey(key)) return blobPath(container, key)
+  if (!isReadableKey(key)) throw new Failure('internal', `"${key}" is not a key.`)
+  return posix.join(container, key)
 }
 
 /** A directory of the container, as its path in it and the beginning that all keys in it share. */

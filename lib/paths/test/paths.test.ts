@@ -2,14 +2,14 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { isKey } from '@freezer/sdk'
 import * as fc from 'fast-check'
-import { blobPath, isOurs, isPrefix, keyIn, type Place, placeIn, placeOf } from '../src/index.ts'
+import { blobPath, isPrefix, keyIn, mayBeBlob, type Place, placeIn, placeOf, readPath } from '../src/index.ts'
 
 const root: Place = { path: '', prefix: '' }
 
 /** The key of the file at `path`, found as a listing finds it. */
 function keyOf(path: string): string {
   const names = path.split('/')
-  assert.ok(names.every(isOurs), path)
+  assert.ok(names.every(mayBeBlob), path)
   const file = names.pop() ?? ''
   return keyIn(names.reduce(placeIn, root), file)
 }
@@ -70,5 +70,14 @@ test('no key leads out of the container', () => {
   ]) {
     assert.throws(() => blobPath('/c', bad), { code: 'internal' }, bad)
     if (bad !== '' && bad !== 'a/') assert.equal(isPrefix(bad), false, bad)
+  }
+})
+
+test('a key that another program put is read where it lies, and leads nowhere else', () => {
+  assert.equal(readPath('/c', 'h@x/a b: \u00fc'), '/c/h@x/a b: \u00fc')
+  const long = 'x'.repeat(230)
+  assert.equal(readPath('/c', `${long} y`), `/c/${long} y`)
+  for (const bad of ['../a b', 'a b/../c', '/a b', 'a b/', 'a b/.c', 'a\0b', 'a\nb', 'a b~', '\ud800']) {
+    assert.throws(() => readPath('/c', bad), bad)
   }
 })

@@ -123,9 +123,12 @@ export class Tree {
         if (child.expected) {
           child.expected = false
           const isKnown = child.inode !== undefined
-          // A directory that was not stored may be one of another file system: what is in it is told of itself.
-          if ((missing(path, isKnown) || !isKnown) && child.children === undefined)
+          // A directory that was not stored may be of another file system; what is in it may be known all the same.
+          const isForgotten = missing(path, isKnown) || (!isKnown && child.children === undefined)
+          if (isForgotten) {
             next.node.children?.delete(name)
+            continue
+          }
         }
         if (child.children !== undefined) pending.push({ path, node: child })
       }

@@ -1,6 +1,6 @@
 import { posix } from 'node:path'
-import { blobPath, isOurs, isPrefix, keyIn, type Place, placeIn, placeOf } from '@freezer/paths'
-import { Failure, isKey, type Range, type StoredBlob, throwIfAborted } from '@freezer/sdk'
+import { isPrefix, keyIn, mayBeBlob, type Place, placeIn, placeOf, readPath } from '@freezer/paths'
+import { Failure, isReadableKey, type Range, type StoredBlob, throwIfAborted } from '@freezer/sdk'
 import type { Connection } from './connection.ts'
 import type { Container } from './container.ts'
 import { fromServer, isRefusal } from './failures.ts'
@@ -18,7 +18,7 @@ export async function* get(
   signal: AbortSignal,
 ): AsyncGenerator<Uint8Array> {
   throwIfAborted(signal)
-  const path = blobPath(container, key)
+  const path = readPath(container, key)
   const { offset, length } = range ?? { offset: 0, length: Number.POSITIVE_INFINITY }
   using lease = await server.lease(signal)
   const { connection } = lease
@@ -149,13 +149,13 @@ function sorted(place: Place, entries: readonly Entry[], prefix: string) {
   const blobs: StoredBlob[] = []
   const inner: Place[] = []
   for (const { name, kind, size } of entries) {
-    if (!isOurs(name)) continue
+    if (!mayBeBlob(name)) continue
     if (kind === 'directory') {
       const below = placeIn(place, name)
       if (below.prefix.startsWith(prefix) || prefix.startsWith(below.prefix)) inner.push(below)
     } else if (kind === 'file') {
       const key = keyIn(place, name)
-      if (key.startsWith(prefix) && isKey(key)) blobs.push({ key, size })
+      if (key.startsWith(prefix) && isReadableKey(key)) blobs.push({ key, size })
     }
   }
   return { blobs, inner }

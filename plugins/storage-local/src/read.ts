@@ -1,8 +1,8 @@
 import { constants, type Dirent } from 'node:fs'
 import { type FileHandle, lstat, open, opendir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { blobPath, isOurs, isPrefix, keyIn, type Place, placeIn, placeOf } from '@freezer/paths'
-import { Failure, fromSystem, isKey, type Range, type StoredBlob, throwIfAborted } from '@freezer/sdk'
+import { isPrefix, keyIn, mayBeBlob, type Place, placeIn, placeOf, readPath } from '@freezer/paths'
+import { Failure, fromSystem, isReadableKey, type Range, type StoredBlob, throwIfAborted } from '@freezer/sdk'
 
 /** Bytes read at once. */
 const chunkSize = 512 * 1024
@@ -18,7 +18,7 @@ export async function* get(
   signal: AbortSignal,
 ): AsyncGenerator<Uint8Array> {
   throwIfAborted(signal)
-  const path = blobPath(container, key)
+  const path = readPath(container, key)
   let file: FileHandle | undefined
   try {
     file = await openFile(path)
@@ -73,7 +73,7 @@ export async function* list(
     let files: string[] = []
     for await (const entry of entries(join(container, place.path))) {
       throwIfAborted(signal)
-      if (!isOurs(entry.name)) continue
+      if (!mayBeBlob(entry.name)) continue
       if (entry.isDirectory()) {
         const inner = placeIn(place, entry.name)
         if (inner.prefix.startsWith(prefix) || prefix.startsWith(inner.prefix)) pending.push(inner)
@@ -116,7 +116,7 @@ async function* sizes(
 async function blobIn(container: string, place: Place, name: string): Promise<StoredBlob | undefined> {
   const path = join(container, place.path, name)
   const key = keyIn(place, name)
-  if (!isKey(key)) return undefined
+  if (!isReadableKey(key)) return undefined
   try {
     return { key, size: (await lstat(path)).size }
   } catch (error) {

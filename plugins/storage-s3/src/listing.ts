@@ -1,5 +1,5 @@
 /** Listings of a bucket, page by page (ListObjectsV2). */
-import { Failure, isKey, type StoredBlob, throwIfAborted } from '@freezer/sdk'
+import { Failure, isReadableKey, type StoredBlob, throwIfAborted } from '@freezer/sdk'
 import type { Bucket } from './bucket.ts'
 import { fromRefusal, noBucket } from './failures.ts'
 import type { Answer } from './http.ts'
@@ -24,7 +24,7 @@ export async function* list(place: Place, prefix: string, signal: AbortSignal): 
     for (const { key, size } of blobs) {
       throwIfAborted(signal)
       const own = key.slice(place.prefix.length)
-      if (key.startsWith(place.prefix + prefix) && isKey(own)) yield { key: own, size }
+      if (key.startsWith(place.prefix + prefix) && isReadableKey(own)) yield { key: own, size }
     }
     // A service that begins anew would have no last page.
     if (next !== undefined && next === token) throw notAListing(place.bucket.name)

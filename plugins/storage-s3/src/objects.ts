@@ -1,7 +1,7 @@
 /** Blobs as objects. */
 import { createHash } from 'node:crypto'
 import { setImmediate as turn } from 'node:timers/promises'
-import { Failure, isKey, type Pace, type Range, throwIfAborted } from '@freezer/sdk'
+import { Failure, isKey, isReadableKey, type Pace, type Range, throwIfAborted } from '@freezer/sdk'
 import type { Bucket } from './bucket.ts'
 import { fromRefusal, noBucket } from './failures.ts'
 import type { Answer } from './http.ts'
@@ -66,7 +66,8 @@ export async function* get(
   signal: AbortSignal,
 ): AsyncGenerator<Uint8Array> {
   throwIfAborted(signal)
-  const object = nameOf(prefix, key)
+  if (!isReadableKey(key)) throw noKey(key)
+  const object = prefix + key
   const what = `read ${object} in the bucket ${bucket.name}`
   if (range?.length === 0) {
     const answer = await bucket.send({ method: 'HEAD', object }, signal)
@@ -172,6 +173,10 @@ async function missingBucket(bucket: Bucket, what: string, signal: AbortSignal):
 
 /** @throws Failure `internal` for a key that the storage contract does not permit */
 function nameOf(prefix: string, key: string): string {
-  if (!isKey(key)) throw new Failure('internal', `"${key}" is not a key.`)
+  if (!isKey(key)) throw noKey(key)
   return prefix + key
+}
+
+function noKey(key: string): Failure {
+  return new Failure('internal', `"${key}" is not a key.`)
 }

@@ -1,6 +1,6 @@
 import { posix } from 'node:path'
-import { blobPath, isOurs, isPrefix, keyIn, type Place, placeIn, placeOf } from '@freezer/paths'
-import { Failure, isKey, type Range, type StoredBlob, throwIfAborted } from '@freezer/sdk'
+import { isPrefix, keyIn, mayBeBlob, type Place, placeIn, placeOf, readPath } from '@freezer/paths'
+import { Failure, isReadableKey, type Range, type StoredBlob, throwIfAborted } from '@freezer/sdk'
 import type { Channel } from './channel.ts'
 import type { Container } from './container.ts'
 import { fromServer, status, statusOf } from './failures.ts'
@@ -23,7 +23,7 @@ export async function* get(
   signal: AbortSignal,
 ): AsyncGenerator<Uint8Array> {
   throwIfAborted(signal)
-  const path = blobPath(container, key)
+  const path = readPath(container, key)
   using channel = await server.channel(signal)
   let file: Handle | undefined
   try {
@@ -169,13 +169,13 @@ function sorted(place: Place, entries: readonly Entry[], prefix: string) {
   const blobs: StoredBlob[] = []
   const inner: Reading[] = []
   for (const { name, attributes: found } of entries) {
-    if (!isOurs(name)) continue
+    if (!mayBeBlob(name)) continue
     if (found?.kind === 'directory') {
       const below = placeIn(place, name)
       if (below.prefix.startsWith(prefix) || prefix.startsWith(below.prefix)) inner.push({ place: below })
     } else if (found?.kind === 'file') {
       const key = keyIn(place, name)
-      if (key.startsWith(prefix) && isKey(key)) blobs.push({ key, size: found.size })
+      if (key.startsWith(prefix) && isReadableKey(key)) blobs.push({ key, size: found.size })
     }
   }
   return { blobs, inner }

@@ -1,6 +1,6 @@
 /** Listings of a container, page by page. */
 import { type Answer, fromStatus } from '@freezer/openstack'
-import { Failure, isKey, type StoredBlob, throwIfAborted } from '@freezer/sdk'
+import { Failure, isReadableKey, type StoredBlob, throwIfAborted } from '@freezer/sdk'
 import type { Account } from './account.ts'
 import { noContainer, sendForObject } from './container.ts'
 import { isLarge } from './objects.ts'
@@ -27,7 +27,7 @@ export async function* list(
   for await (const page of pages(account, place.container, place.prefix + prefix, signal)) {
     const blobs = page
       .map(({ name, bytes }) => ({ key: name.slice(place.prefix.length), size: bytes }))
-      .filter(({ key }) => isKey(key))
+      .filter(({ key }) => isReadableKey(key))
     const empty = blobs.filter(({ size }) => size === 0)
     const sizes = new Map<string, number | undefined>()
     for (let at = 0; at < empty.length; at += sizesAtOnce) {

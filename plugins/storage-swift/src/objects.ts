@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto'
 import { setImmediate as turn } from 'node:timers/promises'
 import { type Answer, fromStatus } from '@freezer/openstack'
-import { Failure, isFailure, isKey, type Pace, type Range, throwIfAborted } from '@freezer/sdk'
+import { Failure, isFailure, isKey, isReadableKey, type Pace, type Range, throwIfAborted } from '@freezer/sdk'
 import type { Account } from './account.ts'
 import { sendForObject } from './container.ts'
 import { type Place, pathOf } from './place.ts'
@@ -91,7 +91,8 @@ export async function* get(
   signal: AbortSignal,
 ): AsyncGenerator<Uint8Array> {
   throwIfAborted(signal)
-  const path = pathOfKey(place, key)
+  if (!isReadableKey(key)) throw noKey(key)
+  const path = pathOf(place.container, place.prefix + key)
   if (range?.length === 0) {
     await exists(account, place, path, key, signal)
     return
@@ -240,6 +241,10 @@ export async function remove(
 
 /** @throws Failure `internal` for a key that the storage contract does not permit */
 function pathOfKey({ container, prefix }: Place, key: string): string {
-  if (!isKey(key)) throw new Failure('internal', `"${key}" is not a key.`)
+  if (!isKey(key)) throw noKey(key)
   return pathOf(container, prefix + key)
+}
+
+function noKey(key: string): Failure {
+  return new Failure('internal', `"${key}" is not a key.`)
 }

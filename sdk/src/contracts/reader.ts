@@ -32,6 +32,7 @@ export interface ForeignBackup {
   /** What the other program calls its engine and its codecs. */
   readonly engine: string
   readonly codecs: readonly string[]
+  readonly encrypted: boolean
   /** Bytes that it takes on the storage. */
   readonly stored: number
   /** What else the other program noted about it. No secrets. */

@@ -240,7 +240,7 @@ export function engineFor(backup: ForeignBackup, engines: readonly Engine[]): En
 }
 
 function manifestOf(backup: ForeignBackup, { program }: ContainerReader): Manifest {
-  const { id, host, name, level, chain, parent, content, facts } = backup
+  const { id, host, name, level, chain, parent, content, encrypted, facts } = backup
   const time = new Date(backup.time).toISOString()
   return {
     format: 'freezer manifest',
@@ -263,6 +263,6 @@ function manifestOf(backup: ForeignBackup, { program }: ContainerReader): Manife
     unread: 0,
     changed: 0,
     root: { number: 0, segment: 0, offset: 0, stored: 0, size: 0, digest: '0'.repeat(64) },
-    foreign: { program, content, readable: backup.archive !== undefined, facts },
+    foreign: { program, content, readable: backup.archive !== undefined, encrypted, facts },
   }
 }

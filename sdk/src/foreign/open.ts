@@ -8,8 +8,8 @@ import { ForeignRepository } from './foreign-repository.ts'
 
 export interface ForeignRequest {
   readonly storage: Storage
-  /** Those that are asked, in their order. */
-  readonly readers: readonly ContainerReader[]
+  /** Those that are asked, in their order; they are only loaded for a container that is not Freezer's own. */
+  readonly readers: () => Promise<readonly ContainerReader[]>
   /** Every engine that is installed. */
   readonly engines: readonly Engine[]
   /** Of the backups there; bytes without a line end. */
@@ -25,8 +25,8 @@ export async function recogniseContainer(
   { storage, readers }: Pick<ForeignRequest, 'storage' | 'readers'>,
   signal: AbortSignal,
 ): Promise<ContainerReader | undefined> {
-  if (readers.length === 0 || (await hasMarker(storage, signal))) return undefined
-  for (const reader of readers) if (await reader.recognises(storage, signal)) return reader
+  if (await hasMarker(storage, signal)) return undefined
+  for (const reader of await readers()) if (await reader.recognises(storage, signal)) return reader
   return undefined
 }
 

@@ -77,7 +77,7 @@ async function summarize(
       mode: manifest.mode.name,
       engine: manifest.engine.name,
       codecs: manifest.codecs.map((codec) => codec.name),
-      encrypted: manifest.key !== undefined,
+      encrypted: foreign?.encrypted ?? manifest.key !== undefined,
       entries: foreign === undefined ? manifest.tree.entries : undefined,
       bytes: foreign === undefined ? manifest.tree.bytes : undefined,
       stored,

@@ -77,6 +77,7 @@ export interface ForeignFacts {
   readonly content: string
   /** Whether this version can look into it and restore it. */
   readonly readable: boolean
+  readonly encrypted: boolean
   /** What else that program noted. */
   readonly facts: Readonly<Record<string, unknown>>
 }

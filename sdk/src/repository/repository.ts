@@ -46,6 +46,8 @@ export interface RepositoryAccess {
   readonly recipient?: Uint8Array | undefined
   /** Of several storages, the one whose keys are the right ones; the others take them over. */
   readonly keysFrom?: string | undefined
+  /** Called before a container is made where there is none of Freezer's: may throw, and nothing is made then. */
+  readonly beforeMaking?: (() => Promise<void>) | undefined
   readonly signal?: AbortSignal | undefined
 }
 
@@ -291,6 +293,7 @@ export async function openRepository(access: RepositoryAccess, create: boolean):
     await alignMirrors(storage, secret, { create: create || recipient !== undefined, keysFrom }, signal)
   }
   const marked = await checkMarker(storage, signal)
+  if (create && !marked) await access.beforeMaking?.()
   if (access.recipient !== undefined) {
     if (!marked) throw noContainer()
     const recipient = Recipient.parse(access.recipient)
