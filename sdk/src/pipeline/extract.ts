@@ -7,12 +7,11 @@ import { everything, type Selection } from '../contracts/selection.ts'
 import type { BackupReference } from '../repository/choose.ts'
 import type { BackupFilter } from '../repository/listing.ts'
 import type { Repository } from '../repository/repository.ts'
-import { BlockServer } from './block-server.ts'
+import { BlockServer, blockSize, window } from './block-server.ts'
 import { EngineThread, engineOf } from './engine-host.ts'
 import type { Lot, LotPart } from './engine-messages.ts'
 import { Meter } from './meter.ts'
 import { isOpen, type OpenBackup, openBackup } from './open-backup.ts'
-import { blockSize, window } from './restore.ts'
 import { selectPages } from './selection.ts'
 
 export interface ExtractRequest {

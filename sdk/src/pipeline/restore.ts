@@ -10,7 +10,7 @@ import type { BackupFilter } from '../repository/listing.ts'
 import type { Manifest } from '../repository/manifest.ts'
 import type { Repository } from '../repository/repository.ts'
 import { TreeIndex } from '../repository/tree-index.ts'
-import { BlockServer } from './block-server.ts'
+import { BlockServer, blockSize, window } from './block-server.ts'
 import { bringStream } from './bring-stream.ts'
 import { Coders, defaultWorkers } from './coders.ts'
 import { EngineThread, engineOf } from './engine-host.ts'
@@ -67,10 +67,6 @@ export interface RestoreResult extends ReadResult {
   readonly kept: number
   readonly deleted: number
 }
-
-/** Decoded blocks sent ahead of the engine. */
-export const window = 14
-export const blockSize = 2 ** 20
 
 /**
  * @throws Failure `not-found` when no backup fits, it was removed meanwhile, or nothing of it is selected; `damaged` when it
@@ -140,23 +136,27 @@ export async function bringBack(request: ReadRequest, way: Way, context: Context
   const chain = await openChainOf(repository, manifest, coders, signal).catch(removedOrDamaged)
   const select = selectionOf(request, manifest)
   const given = await way.target(manifest)
-  const { id, host, name, level, time } = manifest
-  const resultOf = (entries: number, bytes: number, damaged: boolean): ReadResult => {
-    const seconds = (performance.now() - started) / 1000
-    return { id, host, name, level, time, entries, bytes, damaged, seconds }
-  }
+  const resultOf = (entries: number, bytes: number, damaged: boolean): ReadResult => ({
+    ...factsOf(manifest),
+    entries,
+    bytes,
+    damaged,
+    seconds: (performance.now() - started) / 1000,
+  })
   if (given.kind === 'stream') {
     const { engines } = request
     const backup = openAlready(held, chain)
-    const { list, phase } = way
     const { action, bytes, damage } = await bringStream(
-      { repository, engines, backup, select, target: given, list, phase },
+      { repository, engines, backup, select, target: given, list: way.list, phase: way.phase },
       context,
     ).catch(removedOrDamaged)
     if (damage !== undefined) await expectStillListed(repository, held, signal)
-    const counts = action === undefined ? {} : { [action]: 1 }
-    const unrestored = damage === undefined ? 0 : 1
-    return { result: resultOf(1, bytes, damage !== undefined), counts, unrestored, unread: 0 }
+    return {
+      result: resultOf(1, bytes, damage !== undefined),
+      counts: action === undefined ? {} : { [action]: 1 },
+      unrestored: damage === undefined ? 0 : 1,
+      unread: 0,
+    }
   }
   const leftOut = [...(given.leftOut ?? []), ...select.exclude]
   const target = { ...given, remove: removable(given, select), leftOut }
@@ -237,6 +237,10 @@ export async function targetOf(
   manifest: Manifest,
 ): Promise<Target> {
   return typeof target === 'function' ? target(manifest) : target
+}
+
+function factsOf({ id, host, name, level, time }: Manifest) {
+  return { id, host, name, level, time }
 }
 
 function selectionOf({ select = everything }: ReadRequest, manifest: Manifest): Selection {
