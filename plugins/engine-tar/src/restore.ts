@@ -2,7 +2,7 @@
  * Restore: brings the entries back one by one, in their order, each from the record that it names. The index says what
  * is to be where; the record adds the content and what an entry does not hold. Neither is believed.
  */
-import { checkName, type IncomingFile, openTree, PathSet, type Receiver } from '@freezer/filesystem'
+import { checkName, type IncomingFile, openTarget, PathSet, type Receiver } from '@freezer/filesystem'
 import {
   asFailure,
   compareDirectories,
@@ -16,7 +16,6 @@ import {
   throwIfAborted,
 } from '@freezer/sdk'
 import { Cursor, truncated } from './cursor.ts'
-import { EntryReceiver } from './entry-receiver.ts'
 import type { Member } from './record.ts'
 
 const untrusted = 'No honest backup does this: do not trust where it came from.'
@@ -28,11 +27,10 @@ const countBytes = 1 << 20
 
 /**
  * Restores entries into a directory, or hands them out.
- * @throws Failure `hostile` for entries and records that no honest backup holds, `no-space`, `denied`, `plugin` when
- *   the target is a stream
+ * @throws Failure `hostile` for entries and records that no honest backup holds, `no-space`, `denied`
  */
 export async function restore(run: EngineRestore): Promise<void> {
-  const receiver = receiverOf(run)
+  const receiver = openTarget(run)
   run.expect?.((entry) => {
     const { type, size, place } = entry
     // The record of a hard link says nothing that its entry does not.
@@ -45,19 +43,6 @@ export async function restore(run: EngineRestore): Promise<void> {
     await receiver.finish()
   } finally {
     receiver.abandon()
-  }
-}
-
-function receiverOf({ target, warn, tell }: EngineRestore): Receiver {
-  switch (target.kind) {
-    case 'tree':
-      return openTree(target, { warn, tell })
-    case 'entries':
-      return new EntryReceiver(target)
-    case 'stream':
-      throw new Failure('plugin', 'A tar archive is restored to a directory, not to a stream.', {
-        remedy: 'Name a directory as the destination.',
-      })
   }
 }
 

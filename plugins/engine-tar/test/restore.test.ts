@@ -189,15 +189,6 @@ test('a single file, and a selection without its directories', async () => {
   assert.equal(readFileSync(join(target, 'd/e/f'), 'utf8'), 'content of d/e/f\n')
 })
 
-test('a stream is no target for a tar archive', async () => {
-  const { level } = await smallBackup('stream')
-  const target = { kind: 'stream', write: async () => {} } as const
-  await assert.rejects(
-    restoreEntries('', level.entries, [level.archive], {}, { target }),
-    (error) => isFailure(error) && error.code === 'plugin',
-  )
-})
-
 test('counts every entry and every byte', async () => {
   const { level } = await smallBackup('counted')
   let [entries, bytes] = [0, 0]

@@ -6,7 +6,7 @@
 import { resolve } from 'node:path'
 import type { Warning } from './context.ts'
 import type { Entry, EntryReader, EntryWriter } from './entry.ts'
-import type { Failure } from './failures.ts'
+import { Failure } from './failures.ts'
 import type { OptionDeclarations, Options } from './options.ts'
 
 /** A directory tree, or one file, of this machine. Plain data: it crosses threads. */
@@ -39,12 +39,19 @@ export function treeSource(path: string, more: Partial<Omit<TreeSource, 'kind' |
   }
 }
 
-/** One stream of bytes with a name: a dump, an image. */
+/** One stream of bytes with a name: a dump, an image. It is read once, on the main thread. */
 export interface StreamSource {
   readonly kind: 'stream'
+  /** What it is called in the backup: the name of a file, without directories. */
   readonly name: string
-  /** Bytes, where known beforehand. */
+  /** Bytes, where known beforehand; a stream that ends earlier or goes on is a failed backup. */
   readonly size?: number | undefined
+  /**
+   * Called once. Chunks are of any size, and are copied before the next one is asked for. An iteration that ends is a stream
+   * that is whole: whatever keeps it from being that is thrown, be it after the last byte. When `signal` is aborted the run
+   * has failed elsewhere: let go of everything, and throw. `return` is awaited, on every path.
+   * @throws Failure `source`, or anything, which then becomes the cause of one
+   */
   readonly open: (signal: AbortSignal) => AsyncIterable<Uint8Array>
 }
 
@@ -138,9 +145,23 @@ export interface EntryTarget {
   end(failure?: Failure): Promise<void> | undefined
 }
 
-/** Where a stream is restored to. */
+/**
+ * Where the content of one file is restored to, whatever engine stored it. The host calls it, on the main thread; an engine
+ * never sees it.
+ */
 export interface StreamTarget {
   readonly kind: 'stream'
+  /** `preview`: `write` is not called. `verify`: `write` compares, and throws `different` or `not-found`. */
+  readonly purpose?: 'preview' | 'verify' | undefined
+  /** What is told of it; `create` without it. */
+  readonly action?: 'create' | 'replace' | undefined
+  /**
+   * Takes the chunks as fast as it can use them; every byte was verified. Only an iteration that ends by itself was all of the
+   * stream. When it throws (stored data is damaged, the run is aborted), nothing may stay that looks complete: a file under its
+   * own name, a program that saw the end of its input. It then rejects, with whatever it likes.
+   * @param name a byte string: what the stream is called in the backup
+   * @throws Failure when the stream cannot be brought where it is to go
+   */
   readonly write: (chunks: AsyncIterable<Uint8Array>, name: string, signal: AbortSignal) => Promise<void>
 }
 
@@ -182,6 +203,7 @@ interface EngineRun<D extends OptionDeclarations> {
 }
 
 export interface EngineBackup<D extends OptionDeclarations = OptionDeclarations> extends EngineRun<D> {
+  /** Of a stream, `open` may be called once; each of its chunks stays as it is until the next one is asked for. */
   readonly source: Source
   /** 0 for a whole backup. */
   readonly level: number
@@ -192,7 +214,7 @@ export interface EngineBackup<D extends OptionDeclarations = OptionDeclarations>
 }
 
 export interface EngineRestore<D extends OptionDeclarations = OptionDeclarations> extends EngineRun<D> {
-  readonly target: Target
+  readonly target: TreeTarget | EntryTarget
   /** What to restore, in walk order. */
   readonly entries: EntryReader
   readonly archive: ArchiveReader
@@ -226,6 +248,10 @@ export interface Engine<D extends OptionDeclarations = OptionDeclarations> {
   readonly options: D
   /** `import.meta.url` of a module whose default export is the plugin that holds this engine. */
   readonly module: string
+  /** The kinds of source that it takes; trees alone when it does not say. Since 1.2. */
+  readonly sources?: readonly Source['kind'][]
+  /** False for an engine of which every backup is a level 0, whatever levels are asked for. Since 1.2. */
+  readonly incremental?: boolean
   /** Loads what a run will need. Called as soon as the thread is there, while its host still finds out what to do. */
   prepare?(): Promise<unknown>
   /**
@@ -251,4 +277,18 @@ export interface Engine<D extends OptionDeclarations = OptionDeclarations> {
 /** Declares an engine with the types of its options kept. */
 export function declareEngine<const D extends OptionDeclarations>(engine: Engine<D>): Engine<D> {
   return engine
+}
+
+/** The kinds of source that an engine takes. */
+export function sourcesOf({ sources = ['tree'] }: Pick<Engine, 'sources'>): readonly Source['kind'][] {
+  return sources
+}
+
+/** @throws Failure `usage` for an engine that does not take what is to be backed up */
+export function expectTakes(engine: Pick<Engine, 'name' | 'sources'>, kind: Source['kind']): void {
+  if (sourcesOf(engine).includes(kind)) return
+  const what = { tree: 'trees of files', stream: 'streams' }[kind]
+  throw new Failure('usage', `The engine "${engine.name}" does not back up ${what}.`, {
+    remedy: 'Choose an engine that does, or leave the choice to Freezer.',
+  })
 }

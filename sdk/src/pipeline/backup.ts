@@ -3,7 +3,13 @@ import { randomBytes } from 'node:crypto'
 import { hostname } from 'node:os'
 import type { Codec } from '../contracts/codec.ts'
 import type { Context } from '../contracts/context.ts'
-import type { Engine, Source, TreeSource } from '../contracts/engine.ts'
+import {
+  type Engine,
+  expectTakes,
+  type Source,
+  type StreamSource,
+  type TreeSource,
+} from '../contracts/engine.ts'
 import { displayPath } from '../contracts/entry.ts'
 import { Failure, isFailure, throwIfAborted } from '../contracts/failures.ts'
 import { checkOptions, type OptionDeclarations } from '../contracts/options.ts'
@@ -21,6 +27,7 @@ import { EngineThread } from './engine-host.ts'
 import type { TreeSize } from './engine-messages.ts'
 import { Meter } from './meter.ts'
 import { readPages } from './page-source.ts'
+import { checkStreamName, StreamReader } from './stream-reader.ts'
 
 export interface CodecChoice {
   readonly codec: Codec
@@ -98,8 +105,8 @@ export async function backup(request: BackupRequest, context: Context): Promise<
   const started = performance.now()
   const { source, engine, host = hostname(), name } = request
   const { signal } = context
-  if (source.kind !== 'tree')
-    throw new Failure('plugin', 'This version backs up trees of files, not streams.')
+  expectTakes(engine, source.kind)
+  if (source.kind === 'stream') checkStreamName(source.name)
   const chosen = codecUses(request)
   await using thread = new EngineThread(engine)
   const repository = await request.repository
@@ -145,17 +152,20 @@ export async function backup(request: BackupRequest, context: Context): Promise<
   let tree: TreeSize
   let root: BlockAddress
   let facts = request.mode.facts ?? {}
+  await using stream = source.kind === 'stream' ? new StreamReader(source, signal) : undefined
   try {
     tree = await thread.run(
       {
         options: request.engineOptions ?? {},
-        job: { verb: 'backup', source: source as TreeSource, level, previous: parent !== undefined },
+        job: { verb: 'backup', source: plainSource(source), level, previous: parent !== undefined },
         blockSize,
         blocks: request.queueSize ?? backupDefaults.queueSize,
       },
       {
         block: (bytes) => writer.block(bytes),
         page: (page) => writer.page(page),
+        fill: stream && ((bytes) => stream.fill(bytes)),
+        unfilled: () => stream?.stop(notTaken(engine)),
         more: readPages(parent?.stored, (page) => {
           const path = displayPath(page.directory) || '.'
           meter.warn({
@@ -169,6 +179,7 @@ export async function backup(request: BackupRequest, context: Context): Promise<
       },
       signal,
     )
+    if (stream !== undefined && stream.size !== tree.bytes) throw notTaken(engine)
     facts = (await request.copied?.()) ?? facts
     root = await writer.end()
     throwIfAborted(signal)
@@ -222,6 +233,17 @@ export async function backup(request: BackupRequest, context: Context): Promise<
   }
 }
 
+/** What the thread of an engine is told of a source: a stream is read here. */
+function plainSource(source: Source): TreeSource | Omit<StreamSource, 'open'> {
+  if (source.kind === 'tree') return source
+  const { kind, name, size } = source
+  return { kind, name, size }
+}
+
+function notTaken({ name }: Engine): Failure {
+  return new Failure('plugin', `The engine "${name}" did not take the whole stream.`)
+}
+
 /** The codecs in the order of encoding, as the manifest keeps them: checked, and without what is secret. */
 function codecUses(request: BackupRequest): CodecUse[] {
   return [request.compression, request.encryption]
@@ -247,7 +269,7 @@ async function openParent(
   context: Context,
 ): Promise<{ name: BackupName; stored: StoredChain } | undefined> {
   // Who writes for a recipient can read no parent.
-  if (repository.recipient !== undefined) return undefined
+  if (repository.recipient !== undefined || engine.incremental === false) return undefined
   const key = repository.writeKey()
   const name = chooseParent(history, levels, context.now())
   if (name === undefined) return undefined

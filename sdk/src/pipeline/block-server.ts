@@ -4,6 +4,11 @@ import type { StoredChain, StoredLevel } from '../repository/chain.ts'
 import type { ArchiveBlock } from '../repository/root.ts'
 import type { SentBlock } from './engine-messages.ts'
 
+/** Decoded blocks sent ahead of an engine that restores. */
+export const blocksAhead = 14
+/** Bytes of the blocks that such an engine would write, if it wrote any. */
+export const blockSize = 2 ** 20
+
 /** Stored bytes that one read brings at most. */
 const readLimit = 2 * 2 ** 20
 /** Reads under way at a time unless said. */

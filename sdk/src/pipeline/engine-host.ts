@@ -30,6 +30,10 @@ type Send = (message: ToEngine) => void
 export interface EngineHandlers {
   /** Takes a block of the archive, in shared memory that the engine fills again when this resolves. */
   readonly block?: (bytes: Uint8Array) => Promise<void>
+  /** Fills `bytes`, shared memory, with what comes next of a stream; fewer than it holds, or none, only at its end. */
+  readonly fill?: ((bytes: Uint8Array) => Promise<number>) | undefined
+  /** The engine is done, or the run failed: nothing is filled any more. */
+  readonly unfilled?: () => void
   readonly page?: (page: Page) => Promise<void>
   readonly more?: () => Promise<Uint8Array<ArrayBuffer> | undefined>
   readonly plan?: (places: Float64Array<ArrayBuffer>, send: (block: SentBlock) => void) => Promise<void>
@@ -89,6 +93,7 @@ export class EngineThread implements AsyncDisposable {
       if (stopping) return
       stopping = true
       result.reject(error)
+      handlers.unfilled?.()
       send({ type: 'abort' })
       const timer = setTimeout(() => void worker.terminate(), abortGrace)
       void this.#ended.promise.then(() => clearTimeout(timer))
@@ -113,6 +118,12 @@ export class EngineThread implements AsyncDisposable {
           return serve(
             handlers.block?.(message.bytes).then(() => send({ type: 'space', bytes: message.bytes })),
           )
+        case 'fill':
+          return serve(
+            handlers
+              .fill?.(message.bytes)
+              .then((length) => send({ type: 'filled', bytes: message.bytes.subarray(0, length) })),
+          )
         case 'page':
           return serve(handlers.page?.(message.page))
         case 'more':
@@ -134,6 +145,7 @@ export class EngineThread implements AsyncDisposable {
         case 'count':
           return handlers.count(message.entries, message.bytes)
         case 'done':
+          handlers.unfilled?.()
           return result.resolve(message.tree)
         case 'failure':
           return stop(fromRecord(message.failure))

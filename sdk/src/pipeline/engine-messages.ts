@@ -1,6 +1,13 @@
 /** What the thread of an engine and its host tell each other. */
 import type { Warning } from '../contracts/context.ts'
-import type { Action, EntryDetails, TreeDifference, TreeSource, TreeTarget } from '../contracts/engine.ts'
+import type {
+  Action,
+  EntryDetails,
+  StreamSource,
+  TreeDifference,
+  TreeSource,
+  TreeTarget,
+} from '../contracts/engine.ts'
 import type { Entry } from '../contracts/entry.ts'
 import type { FailureRecord } from '../contracts/failures.ts'
 import type { Page } from '../repository/entries.ts'
@@ -17,7 +24,8 @@ export interface EngineTask {
   readonly job:
     | {
         readonly verb: 'backup'
-        readonly source: TreeSource
+        /** The content of a stream comes by messages. */
+        readonly source: TreeSource | Omit<StreamSource, 'open'>
         readonly level: number
         readonly previous: boolean
       }
@@ -47,6 +55,8 @@ export interface TreeSize {
 export type FromEngine =
   /** A block of the archive is full, or the last. Its memory is shared, and not touched before it comes back. */
   | { readonly type: 'block'; readonly bytes: Uint8Array<SharedArrayBuffer> }
+  /** Wants this memory filled with what comes next of the source, which is a stream. */
+  | { readonly type: 'fill'; readonly bytes: Uint8Array<SharedArrayBuffer> }
   /** A page of the index is full, or the last. */
   | { readonly type: 'page'; readonly page: Page }
   /** Asks for the next page of the tree it reads. */
@@ -79,6 +89,8 @@ export type ToEngine =
   | { readonly type: 'task'; readonly task: EngineTask }
   /** A block that may be filled again. */
   | { readonly type: 'space'; readonly bytes: Uint8Array<SharedArrayBuffer> }
+  /** The content of the source that was asked for, in that memory; fewer bytes than it holds, or none, at the end. */
+  | { readonly type: 'filled'; readonly bytes: Uint8Array<SharedArrayBuffer> }
   /** The page that was asked for; undefined after the last. */
   | { readonly type: 'page'; readonly bytes: Uint8Array<ArrayBuffer> | undefined }
   /** A decoded block of an archive: as planned, or the answer to `need`. */

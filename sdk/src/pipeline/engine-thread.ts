@@ -16,6 +16,7 @@ import type {
   Told,
   TreeSize,
 } from './engine-messages.ts'
+import { ThreadStream } from './engine-source.ts'
 import { ThreadArchiveReader, ThreadArchiveWriter, ThreadEntryReader } from './engine-streams.ts'
 
 const port = parentPort
@@ -77,10 +78,13 @@ async function run({ job, options, blockSize, blocks }: EngineTask): Promise<Tre
   const reader = new ThreadEntryReader(post, job.verb === 'restore')
   const wanted = job.verb === 'restore' && job.target.kind === 'entries' && job.target.content
   const entryTarget = new ThreadEntryTarget(post, wanted)
+  const stream = new ThreadStream(post)
   serve = (message) => {
     switch (message.type) {
       case 'space':
         return writer.returned(message.bytes)
+      case 'filled':
+        return stream.arrived(message.bytes)
       case 'page':
         return reader.arrived(message.bytes)
       case 'block':
@@ -92,7 +96,7 @@ async function run({ job, options, blockSize, blocks }: EngineTask): Promise<Tre
       case 'abort': {
         const failure = new Failure('interrupted', 'Interrupted.')
         aborted.abort(failure)
-        for (const stream of [writer, reader, archive, entryTarget]) stream.fail(failure)
+        for (const one of [writer, reader, archive, entryTarget, stream]) one.fail(failure)
       }
     }
   }
@@ -120,7 +124,8 @@ async function run({ job, options, blockSize, blocks }: EngineTask): Promise<Tre
     index.end()
     return { entries: index.entries, bytes: index.bytes }
   }
-  await engine.backup({ ...common, source: job.source, level: job.level, previous, archive: writer, index })
+  const source = job.source.kind === 'tree' ? job.source : { ...job.source, open: () => stream.open() }
+  await engine.backup({ ...common, source, level: job.level, previous, archive: writer, index })
   writer.end()
   index.end()
   return { entries: index.entries, bytes: index.bytes }

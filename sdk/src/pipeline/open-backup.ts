@@ -45,6 +45,11 @@ export async function openBackup(
   }
 }
 
+/** A backup that somebody else holds, and goes on holding. */
+export function openAlready({ name, manifest }: ChosenBackup, chain: StoredChain): OpenBackup {
+  return { name, manifest, chain, index: new TreeIndex(chain), [Symbol.asyncDispose]: async () => {} }
+}
+
 /** The chain of a backup, decoded by `coders`. @throws Failure `damaged` */
 export function openChainOf(
   repository: Repository,

@@ -1,6 +1,6 @@
-/** A restore: from a manifest to a tree. */
+/** A restore: from a manifest to a tree, or to a stream. */
 import type { Context } from '../contracts/context.ts'
-import type { Action, Engine, Target, TreeTarget } from '../contracts/engine.ts'
+import type { Action, Engine, StreamTarget, Target, TreeTarget } from '../contracts/engine.ts'
 import { displayPath } from '../contracts/entry.ts'
 import { Failure, isFailure } from '../contracts/failures.ts'
 import { everything, type Selection, selectsAll } from '../contracts/selection.ts'
@@ -10,11 +10,12 @@ import type { BackupFilter } from '../repository/listing.ts'
 import type { Manifest } from '../repository/manifest.ts'
 import type { Repository } from '../repository/repository.ts'
 import { TreeIndex } from '../repository/tree-index.ts'
-import { BlockServer } from './block-server.ts'
+import { BlockServer, blockSize, blocksAhead } from './block-server.ts'
+import { bringStream } from './bring-stream.ts'
 import { Coders, defaultWorkers } from './coders.ts'
 import { EngineThread, engineOf } from './engine-host.ts'
 import { Meter } from './meter.ts'
-import { openChainOf } from './open-backup.ts'
+import { openAlready, openChainOf } from './open-backup.ts'
 import { selectPages } from './selection.ts'
 
 /** Which backup is brought to a target, and what part of it. */
@@ -69,20 +70,17 @@ export interface RestoreResult extends ReadResult {
   readonly deleted: number
 }
 
-/** Decoded blocks sent ahead of the engine. */
-export const window = 14
-export const blockSize = 2 ** 20
-
 /**
  * @throws Failure `not-found` when no backup fits, it was removed meanwhile, or nothing of it is selected; `damaged` when it
  *   cannot be opened at all; damage met on the way is in the result
  */
 export async function restore(request: RestoreRequest, context: Context): Promise<RestoreResult> {
   let dryRun = false
-  const target = async (manifest: Manifest): Promise<TreeTarget> => {
+  const target = async (manifest: Manifest): Promise<TreeTarget | StreamTarget> => {
     const found = await targetOf(request, manifest)
-    if (found.kind !== 'tree')
-      throw new Failure('plugin', 'This version restores trees of files, not streams.')
+    if (found.kind === 'entries') {
+      throw new Failure('plugin', 'A restore is into a directory or into a stream; "extract" gives entries.')
+    }
     dryRun = found.purpose === 'preview'
     return found
   }
@@ -102,7 +100,7 @@ export async function restore(request: RestoreRequest, context: Context): Promis
 }
 
 interface Way {
-  readonly target: (manifest: Manifest) => Promise<TreeTarget>
+  readonly target: (manifest: Manifest) => Promise<TreeTarget | StreamTarget>
   readonly list: boolean
   readonly phase: string
 }
@@ -140,11 +138,33 @@ export async function bringBack(request: ReadRequest, way: Way, context: Context
   const chain = await openChainOf(repository, manifest, coders, signal).catch(removedOrDamaged)
   const select = selectionOf(request, manifest)
   const given = await way.target(manifest)
+  const resultOf = (entries: number, bytes: number, damaged: boolean): ReadResult => ({
+    ...factsOf(manifest),
+    entries,
+    bytes,
+    damaged,
+    seconds: (performance.now() - started) / 1000,
+  })
+  if (given.kind === 'stream') {
+    const { engines } = request
+    const backup = openAlready(held, chain)
+    const { action, bytes, damage } = await bringStream(
+      { repository, engines, backup, select, target: given, list: way.list, phase: way.phase },
+      context,
+    ).catch(removedOrDamaged)
+    if (damage !== undefined) await expectStillListed(repository, held, signal)
+    return {
+      result: resultOf(1, bytes, damage !== undefined),
+      counts: action === undefined ? {} : { [action]: 1 },
+      unrestored: damage === undefined ? 0 : 1,
+      unread: 0,
+    }
+  }
   const leftOut = [...(given.leftOut ?? []), ...select.exclude]
   const target = { ...given, remove: removable(given, select), leftOut }
 
   const meter = new Meter(context, way.phase, selectsAll(select) ? manifest.tree.bytes : undefined)
-  const blocks = new BlockServer(chain, { window, streams: request.downloadStreams }, (bytes) =>
+  const blocks = new BlockServer(chain, { window: blocksAhead, streams: request.downloadStreams }, (bytes) =>
     meter.transferred(bytes),
   )
   let lostPages = 0
@@ -207,11 +227,9 @@ export async function bringBack(request: ReadRequest, way: Way, context: Context
   const damaged = lostPages > 0 || blocks.damaged > 0 || losses.damaged
   if (damaged) await expectStillListed(repository, held, signal)
   meter.end()
-  const { id, host, name, level, time } = manifest
   const { entries, bytes, warnings } = meter
-  const seconds = (performance.now() - started) / 1000
   return {
-    result: { id, host, name, level, time, entries, bytes, damaged, seconds },
+    result: resultOf(entries, bytes, damaged),
     counts,
     unrestored: warnings.unrestored + losses.paths,
     unread: warnings.unread,
@@ -224,6 +242,10 @@ export async function targetOf(
   manifest: Manifest,
 ): Promise<Target> {
   return typeof target === 'function' ? target(manifest) : target
+}
+
+function factsOf({ id, host, name, level, time }: Manifest) {
+  return { id, host, name, level, time }
 }
 
 function selectionOf({ select = everything }: ReadRequest, manifest: Manifest): Selection {

@@ -6,7 +6,7 @@ import type { Manifest } from '../repository/manifest.ts'
 import { bringBack, type ReadRequest, type ReadResult, targetOf } from './restore.ts'
 
 export interface VerifyRequest extends ReadRequest {
-  /** The tree to compare with, or who names it once the backup is known; its `purpose` is `verify`. */
+  /** The tree or stream to compare with, or who names it once the backup is known; its `purpose` is `verify`. */
   readonly target: Target | ((manifest: Manifest) => Target | Promise<Target>)
 }
 
@@ -30,8 +30,8 @@ export interface VerifyResult extends ReadResult {
 export async function verify(request: VerifyRequest, context: Context): Promise<VerifyResult> {
   const target = async (manifest: Manifest) => {
     const found = await targetOf(request, manifest)
-    if (found.kind !== 'tree' || found.purpose !== 'verify') {
-      throw new Failure('plugin', 'What was backed up in this mode cannot be compared with a directory.')
+    if (found.kind === 'entries' || found.purpose !== 'verify') {
+      throw new Failure('plugin', 'What was backed up in this mode cannot be compared with anything.')
     }
     return found
   }

@@ -1,6 +1,6 @@
 /** Entries handed to an `EntryTarget`, through the same checks as those that are restored. */
-import type { IncomingFile, Need, Receiver } from '@freezer/filesystem'
 import type { Entry, EntryDetails, EntryTarget, Failure } from '@freezer/sdk'
+import type { IncomingFile, Need, Receiver } from './receiver.ts'
 
 const nothing: EntryDetails = { attributes: [], device: { major: 0, minor: 0 } }
 const noDevice = nothing.device
