@@ -2,7 +2,6 @@ import type { Context, OptionDeclarations } from '@freezer/sdk'
 import { Command } from '@oclif/core/command'
 import type { OpenRun } from './composition.ts'
 import type { AnySpec, CommandSpec, Invocation } from './invocation.ts'
-import type { ContainerOptions } from './options.ts'
 import type { Output } from './output/output.ts'
 import type { Outcome } from './output/reporter.ts'
 import { watchStreams } from './output/unwritten.ts'
@@ -17,10 +16,10 @@ export interface CommandClass {
  * status, and stops the work when the person wants it stopped. What it needs is loaded when it runs.
  */
 export abstract class FreezerCommand<
-  S extends ContainerOptions,
+  S extends OptionDeclarations,
   D extends OptionDeclarations,
 > extends Command {
-  /** Does the work. `open` opens the container that the options name; `output` shows what is too much for an outcome. */
+  /** Does the work. `open` opens the container that the options name, where they do; `output` shows what is too much for an outcome. */
   abstract perform(
     invocation: Invocation<S, D>,
     context: Context,

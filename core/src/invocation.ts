@@ -8,6 +8,7 @@ import { glance, parseArguments } from './command-line.ts'
 import type { Contradiction, Sources } from './configuration.ts'
 import { refuseUnknownKeys, settings, settle, values } from './configuration.ts'
 import type { OptionGroup } from './flags.ts'
+import type { Ini } from './ini.ts'
 import { readIni } from './ini.ts'
 import type { WatchOptions } from './options.ts'
 import { commonOptions, containerContradictions, watchOptions } from './options.ts'
@@ -80,15 +81,15 @@ export interface Surroundings {
 export async function readInvocation<S extends OptionDeclarations, D extends OptionDeclarations>(
   spec: CommandSpec<S, D>,
   argv: readonly string[],
-  { registry, environment, commands }: Surroundings,
+  { registry: every, environment, commands }: Surroundings,
 ): Promise<Invocation<S, D>> {
   const watch = watchOptionsOf(spec)
   const own = { ...commonOptions, ...spec.selectors, ...watch, ...spec.options }
 
   // Which providers take part decides which flags there are: so what chooses them is looked for first.
-  const early = { commandLine: glance(argv, { ...commonOptions, ...spec.selectors, ...watch }), environment }
-  const { config } = values(commonOptions, settings(commonOptions, { ...early, ini: undefined }))
-  const ini = config === undefined ? undefined : readIni(config)
+  const early = { commandLine: glance(argv, { ...spec.selectors, ...watch }), environment }
+  const { ini, pluginLock } = earlyOptions(argv, environment)
+  const registry = await underLock(every, pluginLock)
   const selected = values(spec.selectors, settings(spec.selectors, { ...early, ini }))
   const { notify = [] }: WatchOptions = values(watch, settings(watch, { ...early, ini }))
   const notifiers = [...new Set(notify)].map((name): Choice => ({ kind: 'notifier', name }))
@@ -143,6 +144,25 @@ export async function readInvocation<S extends OptionDeclarations, D extends Opt
     provider: (kind, name, prefix) =>
       configured.find((one) => one.kind === kind && one.name === name && one.prefix === prefix) as never,
   }
+}
+
+/** What must be known before the plugins are. @throws Failure `usage`, `configuration` */
+export function earlyOptions(
+  argv: readonly string[],
+  environment: Sources['environment'],
+): { readonly ini: Ini | undefined; readonly pluginLock: string | undefined } {
+  const early = { commandLine: glance(argv, commonOptions), environment }
+  const { config } = values(commonOptions, settings(commonOptions, { ...early, ini: undefined }))
+  const ini = config === undefined ? undefined : readIni(config)
+  const { pluginLock } = values(commonOptions, settings(commonOptions, { ...early, ini }))
+  return { ini, pluginLock }
+}
+
+/** What of `registry` a lock allows. Its code is loaded only where there is one. */
+export async function underLock(registry: Registry, file: string | undefined): Promise<Registry> {
+  if (file === undefined) return registry
+  const { locked } = await import('./plugins/lock.ts')
+  return locked(registry, file)
 }
 
 /** Where a secret option can be written, for who did not. */

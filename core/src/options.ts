@@ -9,6 +9,11 @@ export const commonOptions = {
   quiet: { type: 'boolean', help: 'Show nothing but failures' },
   progress: { type: 'boolean', default: true, help: 'Show progress' },
   debug: { type: 'boolean', help: 'Show more of what happens, and where a failure came from' },
+  pluginLock: {
+    type: 'path',
+    value: 'FILE',
+    help: 'Of the plugins that were added, use those that FILE allows alone',
+  },
 } as const satisfies OptionDeclarations
 
 /** Which container a command works on, and with which key. */

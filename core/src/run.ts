@@ -15,7 +15,7 @@ import { Reporter } from './output/reporter.ts'
 import type { Watch } from './watch.ts'
 
 /** A command with what was said to it. */
-interface Call<S extends ContainerOptions, D extends OptionDeclarations> {
+interface Call<S extends OptionDeclarations, D extends OptionDeclarations> {
   readonly name: string
   readonly argv: readonly string[]
   readonly spec: CommandSpec<S, D>
@@ -28,7 +28,7 @@ interface Call<S extends ContainerOptions, D extends OptionDeclarations> {
 }
 
 /** Returns the exit status; throws nothing. */
-export async function performCommand<S extends ContainerOptions, D extends OptionDeclarations>(
+export async function performCommand<S extends OptionDeclarations, D extends OptionDeclarations>(
   { name, argv, spec, perform }: Call<S, D>,
   config: Config,
 ): Promise<number> {
@@ -41,7 +41,7 @@ export async function performCommand<S extends ContainerOptions, D extends Optio
     const invocation = await readInvocation(spec, argv, { registry, environment: process.env, commands })
     reporter = new Reporter(invocation.options, screen)
     const context: Context = { signal: interrupted.signal, report: reporter.report, now: Date.now }
-    for (const { package: plugin, message, remedy } of registry.refusals) {
+    for (const { package: plugin, message, remedy } of invocation.registry.refusals) {
       context.report({ type: 'log', level: 'warn', message: `${plugin} was refused: ${message} ${remedy}` })
     }
     watch = await startWatch(name, spec, invocation, context, reporter.warn)
@@ -59,7 +59,7 @@ export async function performCommand<S extends ContainerOptions, D extends Optio
 }
 
 /** What tells others how the run ended; undefined when nobody wants to know. */
-async function startWatch<S extends ContainerOptions, D extends OptionDeclarations>(
+async function startWatch<S extends OptionDeclarations, D extends OptionDeclarations>(
   command: string,
   spec: CommandSpec<S, D>,
   invocation: Invocation<S, D>,
@@ -70,7 +70,9 @@ async function startWatch<S extends ContainerOptions, D extends OptionDeclaratio
   const subject = spec.watched?.(invocation.options)
   if (subject === undefined || (notify.length === 0 && metricsFile === undefined)) return undefined
   const { watchRun } = await import('./watch.ts')
-  return watchRun({ command, subject, invocation, context, warn })
+  // Whoever is watched works on a container.
+  const onContainer = invocation as Invocation<ContainerOptions, D>
+  return watchRun({ command, subject, invocation: onContainer, context, warn })
 }
 
 export const screen = { stdout: process.stdout, stderr: process.stderr, now: () => performance.now() }
