@@ -37,7 +37,7 @@ export async function npm(
 ): Promise<void> {
   throwIfAborted(signal)
   const { promise, resolve, reject } = Promise.withResolvers<{ status: number | null; said: string }>()
-  const child = spawn('npm', [...words, '--no-audit', '--no-fund', '--loglevel=error'], {
+  const child = spawn('npm', ['--no-audit', '--no-fund', '--loglevel=error', ...words], {
     cwd: directory,
     stdio: ['ignore', 'ignore', 'pipe'],
     signal,
