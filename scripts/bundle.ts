@@ -1,18 +1,30 @@
 // Packs the program with oclif into a few files. From separate ones, finding and reading some 150 modules takes a
 // third of the time and a tenth of the memory of a run with little to do. The sdk and the plugins stay outside: theirs
 // must be one copy, whoever loads them.
+import { globSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
 
-const core = path.join(path.dirname(path.dirname(fileURLToPath(import.meta.url))), 'core')
+const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)))
+const core = path.join(root, 'core')
 
-await build({
+// What the packages of this project provide, for who lacks one of them.
+const manifests = globSync('plugins/*/package.json', { cwd: root })
+  .sort()
+  .map((file) => JSON.parse(readFileSync(path.join(root, file), 'utf8')))
+const available = manifests
+  .filter(({ freezer }) => freezer !== undefined)
+  .map(({ name, description, freezer }) => ({ package: name, description, provides: freezer.provides }))
+writeFileSync(path.join(core, 'dist', 'plugins.json'), `${JSON.stringify(available, undefined, 2)}\n`)
+
+const { metafile } = await build({
   entryPoints: ['main', 'agent/main', 'help', 'commands/index', 'hooks/command-not-found'].map((name) =>
     path.join(core, 'dist', 'src', `${name}.js`),
   ),
   outdir: path.join(core, 'dist', 'bundle'),
   bundle: true,
+  metafile: true,
   splitting: true,
   format: 'esm',
   platform: 'node',
@@ -26,3 +38,9 @@ await build({
   },
   logLevel: 'warning',
 })
+
+// What an earlier build left would be packed too.
+const outputs = new Set(Object.keys(metafile.outputs).map((file) => path.resolve(file)))
+for (const file of globSync('dist/bundle/**/*.js', { cwd: core })) {
+  if (!outputs.has(path.join(core, file))) rmSync(path.join(core, file))
+}

@@ -14,6 +14,7 @@ const files = globSync(
       : [
           'sdk/test/*.test.ts',
           'core/test/*.test.ts',
+          'core/templates/*/test/*.test.ts',
           'lib/*/test/*.test.ts',
           'plugins/*/test/*.test.ts',
           'test/*.test.ts',

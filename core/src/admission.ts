@@ -1,10 +1,13 @@
 /**
  * Which plugins may take part. Each is judged alone, by its `package.json`, and loaded only when one of its
- * providers is used; what is refused says why, and all others keep working.
+ * providers is used; what is refused says why, and all others keep working. A name that a plugin of the program itself
+ * provides cannot be taken by another; of two others that provide the same name, neither has it.
  */
 
 import type { Plugin, PluginManifest, ProviderKind, ProviderOf } from '@freezer/sdk'
 import { apiVersion, Failure, providerKinds, providers } from '@freezer/sdk'
+import { guarded, Hindered } from './loading.ts'
+import { misshapen } from './shapes.ts'
 
 /** A package that says it is a plugin. */
 export interface Candidate {
@@ -14,6 +17,8 @@ export interface Candidate {
   readonly file: string
   /** What stands there as `freezer`. */
   readonly manifest: unknown
+  /** A dependency of the program, or put there by a person: installed, or linked from where it is worked on. */
+  readonly origin: 'bundled' | 'installed' | 'linked'
 }
 
 /** A plugin that may not take part. */
@@ -27,7 +32,15 @@ export interface Refusal {
 /** Loads a candidate's module and gives its default export. */
 export type Load = (candidate: Candidate) => Promise<unknown>
 
+/** What to do about a provider that is not there, one sentence; undefined where nothing is known of it. */
+export type Suggest = (kind: ProviderKind, name: string) => string | undefined
+
+/** Why a plugin may not take part, in spite of all that speaks for it. */
+export type Veto = (candidate: Candidate) => Pick<Refusal, 'message' | 'remedy'> | undefined
+
 export interface Registry {
+  /** Every plugin that was judged, those that were refused too. */
+  readonly candidates: readonly Candidate[]
   /** Plugins refused so far: loading one may add to it. */
   readonly refusals: readonly Refusal[]
   /** Names of the providers of `kind`, sorted. */
@@ -36,25 +49,44 @@ export interface Registry {
   get<K extends ProviderKind>(kind: K, name: string): Promise<ProviderOf[K]>
   /** Every provider of `kind` that can be loaded. */
   all<K extends ProviderKind>(kind: K): Promise<readonly ProviderOf[K][]>
+  /** The same without the plugins that `veto` speaks against. */
+  without(veto: Veto): Registry
 }
 
 /** Judges `candidates`; `refusals` are those that could not even be looked at. */
-export function admit(candidates: readonly Candidate[], load: Load, refusals: readonly Refusal[]): Registry {
-  return new AdmittedPlugins(candidates, load, refusals)
+export function admit(
+  candidates: readonly Candidate[],
+  load: Load,
+  refusals: readonly Refusal[],
+  suggest: Suggest = () => undefined,
+): Registry {
+  return new AdmittedPlugins(candidates, load, refusals, suggest)
 }
 
 class AdmittedPlugins implements Registry {
+  readonly candidates: readonly Candidate[]
   readonly refusals: Refusal[]
   /** Who provides what: `storage local` → one candidate, or several that contradict each other. */
   readonly #owners = new Map<string, Candidate[]>()
   readonly #loaded = new Map<Candidate, Promise<Plugin>>()
   readonly #load: Load
+  readonly #unread: readonly Refusal[]
+  readonly #suggest: Suggest
 
-  constructor(candidates: readonly Candidate[], load: Load, refusals: readonly Refusal[]) {
+  constructor(
+    candidates: readonly Candidate[],
+    load: Load,
+    unread: readonly Refusal[],
+    suggest: Suggest,
+    veto: Veto = () => undefined,
+  ) {
+    this.candidates = candidates
     this.#load = load
-    this.refusals = [...refusals]
+    this.#unread = unread
+    this.#suggest = suggest
+    this.refusals = [...unread]
     for (const candidate of candidates) {
-      const manifest = this.#judge(candidate)
+      const manifest = this.#judge(candidate, veto)
       if (manifest === undefined) continue
       for (const [kind, names] of Object.entries(manifest.provides)) {
         for (const name of names) {
@@ -65,8 +97,17 @@ class AdmittedPlugins implements Registry {
     }
     for (const [key, owners] of this.#owners) {
       const [first, second] = owners
-      if (first !== undefined && second !== undefined) this.#refuse(second, ...duplicate(key, first, second))
+      if (first === undefined || second === undefined) continue
+      const own = owners.find(({ origin }) => origin === 'bundled')
+      if (own !== undefined) this.#owners.set(key, [own])
+      for (const other of owners.filter((one) => one !== (own ?? first))) {
+        this.#refuse(other, ...duplicate(key, own ?? first, other))
+      }
     }
+  }
+
+  without(veto: Veto): Registry {
+    return new AdmittedPlugins(this.candidates, this.#load, this.#unread, this.#suggest, veto)
   }
 
   names(kind: ProviderKind): readonly string[] {
@@ -83,8 +124,9 @@ class AdmittedPlugins implements Registry {
     if (owner === undefined) {
       const installed = this.names(kind).join(', ') || 'none'
       const refused = this.refusals.map((refusal) => ` ${refusal.package} was refused: ${refusal.message}`)
+      const suggestion = this.#suggest(kind, name)
       throw new Failure('plugin', `There is no ${kind} "${name}".`, {
-        remedy: `Installed: ${installed}.${refused.join('')}`,
+        remedy: `${suggestion === undefined ? '' : `${suggestion} `}Installed: ${installed}.${refused.join('')}`,
       })
     }
     if (second !== undefined) {
@@ -116,23 +158,24 @@ class AdmittedPlugins implements Registry {
       return new Failure('plugin', `${candidate.package}: ${message}`, { remedy, facts, cause })
     }
     let plugin: unknown
+    const author = `Report this to the author of ${candidate.package}.`
     try {
-      plugin = await this.#load(candidate)
+      plugin = await guarded(() => this.#load(candidate))
     } catch (error) {
+      if (error instanceof Hindered) throw refuse(error.message, author, error)
       const why = error instanceof Error ? error.message : String(error)
       throw refuse(`it cannot be loaded: ${why}`, `Install ${candidate.package} anew, or report it.`, error)
     }
     const missing = undelivered(plugin, candidate.manifest as PluginManifest)
     if (missing !== undefined) {
-      throw refuse(
-        `its package.json promises ${missing}, its code does not provide it.`,
-        `Report this to the author of ${candidate.package}.`,
-      )
+      throw refuse(`its package.json promises ${missing}, its code does not provide it.`, author)
     }
+    const fault = misshapen(plugin as Plugin, candidate.manifest as PluginManifest)
+    if (fault !== undefined) throw refuse(`its code breaks the contract: ${fault}.`, author)
     return plugin as Plugin
   }
 
-  #judge(candidate: Candidate): PluginManifest | undefined {
+  #judge(candidate: Candidate, veto: Veto): PluginManifest | undefined {
     const { manifest } = candidate
     const author = `Report this to the author of ${candidate.package}.`
     const fault = malformed(manifest)
@@ -142,7 +185,12 @@ class AdmittedPlugins implements Registry {
     }
     const { api } = manifest as PluginManifest
     const age = ageOf(api)
-    if (age === 'fits') return manifest as PluginManifest
+    if (age === 'fits') {
+      const refused = veto(candidate)
+      if (refused === undefined) return manifest as PluginManifest
+      this.#refuse(candidate, refused.message, refused.remedy)
+      return undefined
+    }
     const message = `it was made for API ${api}, this Freezer has ${apiVersion}.`
     const older = `Install a newer ${candidate.package}.`
     const newer = `Update Freezer, or install an older ${candidate.package}.`

@@ -9,18 +9,29 @@ import { Failure } from '@freezer/sdk'
 import type { Config } from '@oclif/core/interfaces'
 import type { Candidate, Refusal, Registry } from './admission.ts'
 import { admit } from './admission.ts'
+import { suggestPackage } from './available.ts'
 
 /** The plugins that `config` knows, judged. */
 export function discover(config: Config): Registry {
+  return admit(candidatesOf(config), load, missing(config), suggestPackage)
+}
+
+/** The packages that `config` knows and that say they are plugins. */
+export function candidatesOf(config: Config): Candidate[] {
   const candidates: Candidate[] = []
   for (const plugin of config.plugins.values()) {
     const manifest: unknown = (plugin.pjson as { freezer?: unknown }).freezer
     if (manifest === undefined) continue
     const file = join(plugin.root, 'package.json')
-    candidates.push({ package: plugin.name, version: plugin.version, file, manifest })
+    const installed = plugin.root.startsWith(join(config.dataDir, installedFolder))
+    const origin = plugin.type === 'core' ? 'bundled' : installed ? 'installed' : 'linked'
+    candidates.push({ package: plugin.name, version: plugin.version, file, manifest, origin })
   }
-  return admit(candidates, load, missing(config))
+  return candidates
 }
+
+/** Below the directory of the person's plugins: one folder for each that was installed, with all that it needs. */
+export const installedFolder = 'installed'
 
 interface PluginList {
   /** Where the list stands. */
@@ -39,7 +50,7 @@ function missing(config: Config): Refusal[] {
         package: name,
         file,
         message: 'it is listed there, and its package.json is missing or cannot be read.',
-        remedy: `Install ${name} anew, or uninstall it.`,
+        remedy: `Install ${name} anew, or take it away with "${config.bin} plugins uninstall ${name}".`,
       })),
   )
 }
@@ -67,7 +78,7 @@ function personal(file: string): PluginList {
 }
 
 /** The default export of a candidate's module. */
-async function load(candidate: Candidate): Promise<unknown> {
+export async function load(candidate: Candidate): Promise<unknown> {
   const { exports, main } = JSON.parse(readFileSync(candidate.file, 'utf8'))
   const entry = entryPoint(exports) ?? main ?? 'index.js'
   const url = new URL(entry, pathToFileURL(candidate.file))

@@ -14,7 +14,7 @@ export default class FreezerHelp extends Help {
     const [
       { discover },
       { helpFlags },
-      { providerGroups, secondGroups, watchOptionsOf },
+      { earlyOptions, providerGroups, secondGroups, underLock, watchOptionsOf },
       { commonOptions },
       { visible },
     ] = await Promise.all([
@@ -25,7 +25,8 @@ export default class FreezerHelp extends Help {
       import('./output/text.ts'),
     ])
     const { spec } = loaded as unknown as CommandClass
-    const registry = discover(this.config)
+    const { pluginLock } = earlyOptions(process.argv.slice(2), process.env)
+    const registry = await underLock(discover(this.config), pluginLock)
     const watch = watchOptionsOf(spec)
     const selectors = await withNames({ ...spec.selectors, ...watch }, registry)
     const kinds = [...spec.kinds, ...('notify' in watch ? (['notifier'] as const) : [])]

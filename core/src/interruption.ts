@@ -1,6 +1,8 @@
 import { constants } from 'node:os'
 import { Failure } from '@freezer/sdk'
 
+/** The real one, whatever stands in its place while a plugin is loaded. */
+const exit = process.exit.bind(process)
 const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 
 /**
@@ -10,7 +12,7 @@ const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 export function interruption(): Disposable & { readonly signal: AbortSignal } {
   const controller = new AbortController()
   const listener = (name: NodeJS.Signals) => {
-    if (controller.signal.aborted) process.exit(128 + constants.signals[name])
+    if (controller.signal.aborted) exit(128 + constants.signals[name])
     controller.abort(new Failure('interrupted', 'Interrupted.'))
   }
   for (const name of signals) process.on(name, listener)

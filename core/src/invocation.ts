@@ -117,17 +117,17 @@ export interface Surroundings {
 export async function readInvocation<S extends OptionDeclarations, D extends OptionDeclarations>(
   spec: CommandSpec<S, D>,
   argv: readonly string[],
-  { registry, environment, commands, translated }: Surroundings,
+  { registry: every, environment, commands, translated }: Surroundings,
 ): Promise<Invocation<S, D>> {
   const watch = watchOptionsOf(spec)
   const own = { ...commonOptions, ...spec.selectors, ...watch, ...spec.options }
 
   // Which providers take part decides which flags there are: so what chooses them is looked for first.
-  const glanced = glance(argv, { ...commonOptions, ...spec.selectors, ...watch })
+  const glanced = glance(argv, { ...spec.selectors, ...watch })
   const early = { commandLine: { ...translated?.commandLine, ...glanced }, environment }
-  const { config } = values(commonOptions, settings(commonOptions, { ...early, ini: undefined }))
-  const file = translated?.ini ?? (config === undefined ? undefined : readIni(config))
+  const { ini: file, pluginLock } = earlyOptions(argv, environment, translated)
   const ini = file && namingSections(file)
+  const registry = await underLock(every, pluginLock)
   const selected = values(spec.selectors, settings(spec.selectors, { ...early, ini }))
   const { notify = [] }: WatchOptions = values(watch, settings(watch, { ...early, ini }))
   const notifiers = [...new Set(notify)].map((name): Choice => ({ kind: 'notifier', name }))
@@ -215,6 +215,27 @@ async function namesOf(
   const loaded = name === undefined ? (await registry.all(kind)).map((provider) => provider.name) : name
   const names = typeof loaded === 'string' ? [loaded] : [...new Set(loaded)]
   return names.map((one) => ({ kind, name: one, ...(prefix === undefined ? {} : { prefix }) }))
+}
+
+/** What must be known before the plugins are. @throws Failure `usage`, `configuration` */
+export function earlyOptions(
+  argv: readonly string[],
+  environment: Sources['environment'],
+  translated?: Pick<Translated, 'commandLine' | 'ini'>,
+): { readonly ini: Ini | undefined; readonly pluginLock: string | undefined } {
+  const commandLine = { ...translated?.commandLine, ...glance(argv, commonOptions) }
+  const early = { commandLine, environment }
+  const { config } = values(commonOptions, settings(commonOptions, { ...early, ini: undefined }))
+  const ini = translated?.ini ?? (config === undefined ? undefined : readIni(config))
+  const { pluginLock } = values(commonOptions, settings(commonOptions, { ...early, ini }))
+  return { ini, pluginLock }
+}
+
+/** What of `registry` a lock allows. Its code is loaded only where there is one. */
+export async function underLock(registry: Registry, file: string | undefined): Promise<Registry> {
+  if (file === undefined) return registry
+  const { locked } = await import('./plugins/lock.ts')
+  return locked(registry, file)
 }
 
 /** Where a secret option can be written, for who did not. */

@@ -11,6 +11,11 @@ export const commonOptions = {
   debug: { type: 'boolean', help: 'Show more of what happens, and where a failure came from' },
   logFile: { type: 'path', value: 'FILE', help: 'Add what happens to FILE, also what --quiet does not show' },
   useSyslog: { type: 'boolean', help: "Write what happens to the system's log" },
+  pluginLock: {
+    type: 'path',
+    value: 'FILE',
+    help: 'Of the plugins that were added, use those that FILE allows alone',
+  },
 } as const satisfies OptionDeclarations
 
 /** Which container a command works on, and with which key. */

@@ -64,7 +64,7 @@ export async function performCommand<S extends OptionDeclarations, D extends Opt
       reporter.warn(message)
       log?.warn(message)
     }
-    for (const { package: plugin, message, remedy } of registry.refusals) {
+    for (const { package: plugin, message, remedy } of invocation.registry.refusals) {
       context.report({ type: 'log', level: 'warn', message: `${plugin} was refused: ${message} ${remedy}` })
     }
     // A command that opens a container, or is watched, has the options for it.

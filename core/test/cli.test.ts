@@ -62,6 +62,16 @@ suite('help', () => {
     'key:rotate': '[no-]remove-others',
     limit: 'upload-limit download-limit to-upload-limit to-download-limit',
     'storage:test': 'container storage test-bytes test-objects [no-]create',
+    'plugins:list': 'plugin-lock',
+    'plugins:available': 'plugin-lock',
+    'plugins:inspect': 'package',
+    'plugins:install': 'package [no-]scripts',
+    'plugins:link': 'directory',
+    'plugins:uninstall': 'package',
+    'plugins:update': 'package [no-]scripts',
+    'plugins:lock': 'lock-file',
+    'plugins:check': 'package provider set',
+    'plugins:create': 'kind name dir',
   }
   for (const [name, command] of Object.entries(commands)) {
     test(`of ${name} shows every option, under the heading of who provides it`, async () => {
@@ -76,8 +86,8 @@ suite('help', () => {
         assert.ok(new RegExp(`--${flag.replace('[no-]', '\\[no-\\]')}[= \n]`).test(stdout), flag)
       }
       const kinds: readonly string[] = command.spec.kinds
-      if (kinds.includes('storage'))
-        assert.match(stdout, /^STORAGE LOCAL FLAGS\n +--container=DIR +\(required\)/m)
+      const needsStorage = /^STORAGE LOCAL FLAGS\n +--container=DIR +\(required\)/m.test(stdout)
+      assert.equal(needsStorage, kinds.includes('storage'))
       assert.match(stdout, /^EXAMPLES\n +\$ freezer /m)
       if (name === 'backup') assert.match(stdout, /^MODE FS FLAGS$/m)
     })

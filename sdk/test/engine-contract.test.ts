@@ -4,7 +4,7 @@ import path from 'node:path'
 import { describe, test } from 'node:test'
 import type { Engine } from '@freezer/sdk'
 import { engineContract, runContract } from '@freezer/sdk/testing'
-import { plainEngine } from './support/plain-engine.ts'
+import { engine as plainEngine } from '../../core/templates/engine/src/index.ts'
 import { faults, wrongEngine } from './support/wrong-engine.ts'
 
 function makeTree(directory: string): void {

@@ -25,7 +25,7 @@ import {
   type TreeSource,
 } from '@freezer/sdk'
 import { faultyStorage, type MemoryStorage, memoryStorage } from '@freezer/sdk/testing'
-import { plainEngine } from './support/plain-engine.ts'
+import { engine as plainEngine } from '../../core/templates/engine/src/index.ts'
 
 const scratch = fs.mkdtempSync(path.join(os.tmpdir(), 'hold-'))
 after(() => fs.rmSync(scratch, { recursive: true }))

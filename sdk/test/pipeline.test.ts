@@ -21,8 +21,8 @@ import {
   type Warning,
 } from '@freezer/sdk'
 import { memoryStorage } from '@freezer/sdk/testing'
+import { engine as plainEngine } from '../../core/templates/engine/src/index.ts'
 import { EngineThread } from '../dist/src/pipeline/engine-host.js'
-import { plainEngine } from './support/plain-engine.ts'
 import { toyCodecs } from './support/toy-codecs.ts'
 
 let scratch = ''

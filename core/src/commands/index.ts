@@ -15,6 +15,16 @@ import Limit from './limit.ts'
 import List from './list.ts'
 import Ls from './ls.ts'
 import Pin from './pin.ts'
+import PluginsAvailable from './plugins-available.ts'
+import PluginsCheck from './plugins-check.ts'
+import PluginsCreate from './plugins-create.ts'
+import PluginsInspect from './plugins-inspect.ts'
+import PluginsInstall from './plugins-install.ts'
+import PluginsLink from './plugins-link.ts'
+import PluginsList from './plugins-list.ts'
+import PluginsLock from './plugins-lock.ts'
+import PluginsUninstall from './plugins-uninstall.ts'
+import PluginsUpdate from './plugins-update.ts'
 import Prune from './prune.ts'
 import Restore from './restore.ts'
 import Status from './status.ts'
@@ -45,4 +55,14 @@ export const commands = {
   limit: Limit,
   'storage:test': StorageTest,
   heal: Heal,
+  'plugins:list': PluginsList,
+  'plugins:available': PluginsAvailable,
+  'plugins:inspect': PluginsInspect,
+  'plugins:install': PluginsInstall,
+  'plugins:link': PluginsLink,
+  'plugins:uninstall': PluginsUninstall,
+  'plugins:update': PluginsUpdate,
+  'plugins:lock': PluginsLock,
+  'plugins:check': PluginsCheck,
+  'plugins:create': PluginsCreate,
 }

@@ -15,7 +15,7 @@ import {
   restore,
   type Storage,
 } from '@freezer/sdk'
-import { plainEngine } from './plain-engine.ts'
+import { engine as plainEngine } from '../../../core/templates/engine/src/index.ts'
 import { toyCodecs } from './toy-codecs.ts'
 
 export const context = quietContext()

@@ -19,9 +19,9 @@ import {
   restore,
 } from '@freezer/sdk'
 import { faultyStorage, type MemoryStorage, memoryStorage, type OnCall } from '@freezer/sdk/testing'
+import { engine as plainEngine } from '../../../core/templates/engine/src/index.ts'
 import { Coders } from '../../dist/src/pipeline/coders.js'
 import { openChainOf } from '../../dist/src/pipeline/open-backup.js'
-import { plainEngine } from './plain-engine.ts'
 
 const hour = 3_600_000
 

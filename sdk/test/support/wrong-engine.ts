@@ -18,8 +18,8 @@ import {
   type TreeSource,
   type TreeTarget,
 } from '@freezer/sdk'
-import { plainEngine } from './plain-engine.ts'
-import { readAll } from './plain-list.ts'
+import { engine as plainEngine } from '../../../core/templates/engine/src/index.ts'
+import { readAll } from '../../../core/templates/engine/src/list.ts'
 
 type Verbs = Pick<Engine, 'backup' | 'restore' | 'list'>
 

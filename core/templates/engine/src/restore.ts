@@ -1,4 +1,4 @@
-// Restores what the plain engine archived.
+// Brings back what was archived.
 import fs from 'node:fs'
 import {
   bytePath,

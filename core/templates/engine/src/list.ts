@@ -1,4 +1,4 @@
-// Lists an archive of the plain engine from its bytes alone.
+// Lists an archive from its bytes alone, for a container that has lost its index.
 import {
   compareDirectories,
   type EngineList,

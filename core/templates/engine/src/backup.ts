@@ -1,19 +1,10 @@
-// The simplest engine that keeps the contract: files, directories and symbolic links.
+// Writes an archive: files, directories and symbolic links, their modes, owners and times.
 //
 // A record is the entry as a line of JSON and, for a file, its content. The last line names what is gone.
 import fs from 'node:fs'
 import path from 'node:path'
-import {
-  bytePath,
-  declareEngine,
-  displayPath,
-  type EngineBackup,
-  type Entry,
-  entryPath,
-  Failure,
-} from '@freezer/sdk'
-import { list, readAll } from './plain-list.ts'
-import { restore } from './plain-restore.ts'
+import { bytePath, displayPath, type EngineBackup, type Entry, entryPath, Failure } from '@freezer/sdk'
+import { readAll } from './list.ts'
 
 /** A path for Node: bytes. */
 const raw = (...parts: readonly string[]) => Buffer.from(parts.filter((p) => p !== '').join('/'), 'latin1')
@@ -197,7 +188,7 @@ class Backup {
   }
 }
 
-async function backup(run: EngineBackup): Promise<void> {
+export async function backup(run: EngineBackup): Promise<void> {
   const { source } = run
   if (source.kind !== 'tree') throw new Failure('plugin', 'Only trees.')
   const stat = fs.lstatSync(source.path, { bigint: true, throwIfNoEntry: false })
@@ -210,15 +201,3 @@ async function backup(run: EngineBackup): Promise<void> {
   else await work.directory('', stat)
   await work.end()
 }
-
-export const plainEngine = declareEngine({
-  name: 'plain',
-  description: 'A line of JSON and the content',
-  options: {},
-  module: import.meta.url,
-  backup,
-  restore,
-  list,
-})
-
-export default { engines: [plainEngine] }

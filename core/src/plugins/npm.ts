@@ -1,0 +1,74 @@
+/** npm, run as the person would run it: with their registry, their proxy and their credentials. */
+import { spawn } from 'node:child_process'
+import type { FailureCode } from '@freezer/sdk'
+import { Failure, throwIfAborted } from '@freezer/sdk'
+
+/** What npm calls its failures, and what they mean here. All else is `plugin`. */
+const codes: Readonly<Record<string, FailureCode>> = {
+  E404: 'not-found',
+  ENOENT: 'not-found',
+  ETARGET: 'not-found',
+  ENOTFOUND: 'unavailable',
+  EAI_AGAIN: 'unavailable',
+  ECONNREFUSED: 'unavailable',
+  ECONNRESET: 'unavailable',
+  ETIMEDOUT: 'unavailable',
+  ENOTCACHED: 'unavailable',
+  E401: 'denied',
+  E403: 'denied',
+  EACCES: 'denied',
+  ENOSPC: 'no-space',
+}
+
+/** Lines of npm's own words that a failure repeats. */
+const linesShown = 4
+
+/**
+ * Runs npm in `directory` to its end.
+ *
+ * @param what for the message, as in "install left-pad"
+ * @throws Failure `not-found`, `unavailable`, `denied`, `no-space`, `plugin`, `interrupted`
+ */
+export async function npm(
+  directory: string,
+  words: readonly string[],
+  what: string,
+  signal: AbortSignal,
+): Promise<void> {
+  throwIfAborted(signal)
+  const { promise, resolve, reject } = Promise.withResolvers<{ status: number | null; said: string }>()
+  const child = spawn('npm', ['--no-audit', '--no-fund', '--loglevel=error', ...words], {
+    cwd: directory,
+    stdio: ['ignore', 'ignore', 'pipe'],
+    signal,
+  })
+  let said = ''
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    said = (said + text).slice(-65_536)
+  })
+  child.on('error', reject)
+  child.on('close', (status) => resolve({ status, said }))
+  const ended = await promise.catch((error: NodeJS.ErrnoException) => {
+    throwIfAborted(signal)
+    throw new Failure('plugin', `Cannot ${what}: npm cannot be run (${error.code}).`, {
+      remedy: 'Install npm; it comes with Node.',
+      cause: error,
+    })
+  })
+  if (ended.status === 0) return
+  throwIfAborted(signal)
+  throw failureOf(ended.said, what)
+}
+
+function failureOf(said: string, what: string): Failure {
+  const lines = said
+    .split('\n')
+    .map((line) => /^npm (?:error|ERR!)\s*(.*)$/.exec(line)?.[1] ?? '')
+    .filter((line) => line !== '' && !line.includes('complete log of this run'))
+  const code = lines.map((line) => /^code (\w+)$/.exec(line)?.[1]).find((found) => found !== undefined) ?? ''
+  const words = lines.filter((line) => !/^(?:code|errno|syscall) /.test(line)).slice(0, linesShown)
+  return new Failure(codes[code] ?? 'plugin', `Cannot ${what}: npm says: ${words.join(' ') || code}`, {
+    remedy: 'Check the name, and "npm config get registry".',
+    facts: code === '' ? {} : { npm: code },
+  })
+}
