@@ -14,7 +14,7 @@ export default class FreezerHelp extends Help {
     const [
       { discover },
       { helpFlags },
-      { providerGroups, secondGroups, watchOptionsOf },
+      { providerGroups, restoreGroups, secondGroups, watchOptionsOf },
       { commonOptions },
       { visible },
     ] = await Promise.all([
@@ -33,6 +33,7 @@ export default class FreezerHelp extends Help {
       { title: '', declarations: { ...spec.options, ...selectors } },
       { title: 'general', declarations: commonOptions },
       ...usualFirst(await providerGroups(registry, kinds), spec.selectors),
+      ...(spec.restores === true ? await restoreGroups(registry) : []),
       ...(spec.second === undefined ? [] : await secondGroups(registry, spec.second)),
     ]
     command.flags = helpFlags(groups) as typeof command.flags

@@ -19,7 +19,12 @@ import { readRecipientFile } from '../secret-files.ts'
 const selectors = {
   ...containerOptions,
   mode: { type: 'string', default: 'fs', value: 'NAME', help: 'What is backed up' },
-  engine: { type: 'string', default: 'tar', value: 'NAME', help: 'How the archive is made' },
+  engine: {
+    type: 'string',
+    default: 'tar',
+    value: 'NAME',
+    help: 'How the archive is made; what fits the mode when not given',
+  },
   compression: {
     type: 'string',
     default: 'zstd',
@@ -103,6 +108,7 @@ const spec: CommandSpec<typeof selectors, typeof ownOptions> = {
     ...(compression === 'none' ? [] : [{ kind: 'codec', name: compression } as const]),
     ...(encrypts(secrets) ? [{ kind: 'codec', name: encryption } as const] : []),
   ],
+  defaultsBySource: { engine: { tree: 'tar', stream: 'stream' } },
   kinds: ['mode', 'engine', 'codec', 'storage'],
   hooked: true,
   contradictions: [
@@ -135,13 +141,14 @@ export default class Backup extends FreezerCommand<typeof selectors, typeof ownO
     '<%= config.bin %> backup /srv -N srv --container /mnt/backups --encrypt-pass-file /root/passphrase --max-level 6',
     '<%= config.bin %> backup /home -N home --container /mnt/backups --max-level 6 --keep-daily 14 --keep-monthly 12',
     '<%= config.bin %> backup /srv -N srv --container /mnt/backups --encrypt-recipient /etc/freezer/recipient',
+    "<%= config.bin %> backup --mode command --command 'mysqldump --all-databases' -N db --container /mnt/backups",
     '<%= config.bin %> backup --config /etc/freezer/nightly.ini --json',
   ]
   static override args = argumentInput(spec.positional)
   static spec = spec
 
   async perform({ options, provider }: Given, context: Context, open: OpenRun): Promise<Outcome> {
-    const { backup, Failure, readRecipient } = await import('@freezer/sdk')
+    const { backup, expectTakes, Failure, readRecipient } = await import('@freezer/sdk')
     const codec = (option: 'compression' | 'encryption', kind: Codec['kind']) => {
       const chosen = provider('codec', options[option])
       if (chosen.provider.kind === kind) return { codec: chosen.provider, options: chosen.options }
@@ -155,6 +162,7 @@ export default class Backup extends FreezerCommand<typeof selectors, typeof ownO
     const policy = readPolicy(options)
     const engine = provider('engine', options.engine)
     const mode = provider('mode', options.mode)
+    for (const kind of mode.provider.sources ?? ['tree' as const]) expectTakes(engine.provider, kind)
 
     await using session = await mode.provider.open(mode.options, context)
     await using run = open({ create: recipient === undefined, dryRun: options.dryRun, recipient })

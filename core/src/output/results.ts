@@ -82,7 +82,7 @@ function reported({ host, name, ...result }: BackupResult): ReportedBackup {
   }
 }
 
-export function restoreOutcome(result: RestoreResult, destination: string): Outcome {
+export function restoreOutcome(result: RestoreResult, destination = 'a program'): Outcome {
   const { unrestored, damaged } = result
   const lost = `${count(unrestored)} of the entries could not be restored`
   const { host, name, ...known } = result

@@ -5,7 +5,7 @@ import type { ArchiveBlock } from '../repository/root.ts'
 import type { SentBlock } from './engine-messages.ts'
 
 /** Decoded blocks sent ahead of an engine that restores. */
-export const window = 14
+export const blocksAhead = 14
 /** Bytes of the blocks that such an engine would write, if it wrote any. */
 export const blockSize = 2 ** 20
 

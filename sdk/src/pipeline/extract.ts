@@ -7,7 +7,7 @@ import { everything, type Selection } from '../contracts/selection.ts'
 import type { BackupReference } from '../repository/choose.ts'
 import type { BackupFilter } from '../repository/listing.ts'
 import type { Repository } from '../repository/repository.ts'
-import { BlockServer, blockSize, window } from './block-server.ts'
+import { BlockServer, blockSize, blocksAhead } from './block-server.ts'
 import { EngineThread, engineOf } from './engine-host.ts'
 import type { Lot, LotPart } from './engine-messages.ts'
 import { Meter } from './meter.ts'
@@ -61,7 +61,7 @@ export async function* extract(request: ExtractRequest, context: Context): Async
     : stack.use(await openBackup(request.repository, backup, request.filter ?? {}, { ...context, signal }))
   const { manifest, chain } = opened
   const meter = new Meter(context, 'extract')
-  const blocks = new BlockServer(chain, window, (bytes) => meter.transferred(bytes))
+  const blocks = new BlockServer(chain, blocksAhead, (bytes) => meter.transferred(bytes))
   const more = await selectPages(opened, request.select ?? everything, ({ directory, name }) => {
     const path = displayPath(directory === '' || name === '' ? directory + name : `${directory}/${name}`)
     const message =

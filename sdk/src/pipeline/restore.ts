@@ -10,7 +10,7 @@ import type { BackupFilter } from '../repository/listing.ts'
 import type { Manifest } from '../repository/manifest.ts'
 import type { Repository } from '../repository/repository.ts'
 import { TreeIndex } from '../repository/tree-index.ts'
-import { BlockServer, blockSize, window } from './block-server.ts'
+import { BlockServer, blockSize, blocksAhead } from './block-server.ts'
 import { bringStream } from './bring-stream.ts'
 import { Coders, defaultWorkers } from './coders.ts'
 import { EngineThread, engineOf } from './engine-host.ts'
@@ -162,7 +162,7 @@ export async function bringBack(request: ReadRequest, way: Way, context: Context
   const target = { ...given, remove: removable(given, select), leftOut }
 
   const meter = new Meter(context, way.phase, selectsAll(select) ? manifest.tree.bytes : undefined)
-  const blocks = new BlockServer(chain, window, (bytes) => meter.transferred(bytes))
+  const blocks = new BlockServer(chain, blocksAhead, (bytes) => meter.transferred(bytes))
   let lostPages = 0
   const selecting = selectPages({ chain, index: new TreeIndex(chain) }, select, (page) => {
     if (target.remove !== false) {
