@@ -14,7 +14,7 @@ export default class FreezerHelp extends Help {
     const [
       { discover },
       { helpFlags },
-      { earlyOptions, providerGroups, secondGroups, underLock, watchOptionsOf },
+      { earlyOptions, providerGroups, restoreGroups, secondGroups, underLock, watchOptionsOf },
       { commonOptions },
       { visible },
     ] = await Promise.all([
@@ -34,6 +34,7 @@ export default class FreezerHelp extends Help {
       { title: '', declarations: { ...spec.options, ...selectors } },
       { title: 'general', declarations: commonOptions },
       ...usualFirst(await providerGroups(registry, kinds), spec.selectors),
+      ...(spec.restores === true ? await restoreGroups(registry) : []),
       ...(spec.second === undefined ? [] : await secondGroups(registry, spec.second)),
     ]
     command.flags = helpFlags(groups) as typeof command.flags

@@ -1,6 +1,6 @@
 /** From the arguments of a command to its options and those of the providers that they choose. */
 
-import type { OptionDeclarations, Options, ProviderKind, ProviderOf } from '@freezer/sdk'
+import type { OptionDeclarations, Options, ProviderKind, ProviderOf, Source } from '@freezer/sdk'
 import { providerKinds, spell } from '@freezer/sdk'
 import type { Registry } from './admission.ts'
 import type { Argument } from './argument.ts'
@@ -39,6 +39,10 @@ export interface CommandSpec<S extends OptionDeclarations, D extends OptionDecla
   /** Its other options. */
   readonly options: D
   readonly providers: (selected: Options<S>) => readonly Choice[]
+  /** Defaults of selectors that follow the kind of source that the chosen mode gives. */
+  readonly defaultsBySource?: Readonly<Partial<Record<keyof S, Readonly<Record<Source['kind'], string>>>>>
+  /** Whether it takes the options of a restore, of every mode: which one it is, the backup knows. */
+  readonly restores?: boolean
   /** Kinds of providers whose options its help shows. */
   readonly kinds: readonly ProviderKind[]
   readonly second?: Second
@@ -82,6 +86,8 @@ export interface Invocation<S extends OptionDeclarations, D extends OptionDeclar
   providersOf<K extends ProviderKind>(kind: K): readonly Configured<K>[]
   /** The storages that were named, in that order; with a prefix, those of the second container of the command. */
   storages(prefix?: string): readonly ConfiguredStorage[]
+  /** What was said of a restore to this mode; undefined when nothing was. */
+  restoreOptions(mode: string): Options<OptionDeclarations> | undefined
 }
 
 /** A provider with its checked options. */
@@ -120,15 +126,16 @@ export async function readInvocation<S extends OptionDeclarations, D extends Opt
   { registry: every, environment, commands, translated }: Surroundings,
 ): Promise<Invocation<S, D>> {
   const watch = watchOptionsOf(spec)
-  const own = { ...commonOptions, ...spec.selectors, ...watch, ...spec.options }
-
   // Which providers take part decides which flags there are: so what chooses them is looked for first.
   const glanced = glance(argv, { ...spec.selectors, ...watch })
   const early = { commandLine: { ...translated?.commandLine, ...glanced }, environment }
   const { ini: file, pluginLock } = earlyOptions(argv, environment, translated)
   const ini = file && namingSections(file)
   const registry = await underLock(every, pluginLock)
-  const selected = values(spec.selectors, settings(spec.selectors, { ...early, ini }))
+  const usual = values(spec.selectors, settings(spec.selectors, { ...early, ini }))
+  const selectors = await selectorsFor(spec, usual, registry)
+  const own = { ...commonOptions, ...selectors, ...watch, ...spec.options }
+  const selected = values(selectors, settings(selectors, { ...early, ini }))
   const { notify = [] }: WatchOptions = values(watch, settings(watch, { ...early, ini }))
   const notifiers = [...new Set(notify)].map((name): Choice => ({ kind: 'notifier', name }))
   const choices = (
@@ -143,7 +150,8 @@ export async function readInvocation<S extends OptionDeclarations, D extends Opt
       return { kind, name, prefix, provider, storage, title: `${kind} ${provider.name}`, declarations }
     }),
   )
-  const groups: OptionGroup[] = [{ title: '', declarations: own }, ...chosen]
+  const restoring = spec.restores === true ? await restoreGroups(registry) : []
+  const groups: OptionGroup[] = [{ title: '', declarations: own }, ...chosen, ...restoring]
   const elsewhere = async () => {
     const specs = await commands()
     const seconds = secondsOf(specs).map((second) => secondGroups(registry, second))
@@ -153,6 +161,7 @@ export async function readInvocation<S extends OptionDeclarations, D extends Opt
         declarations: { ...other.selectors, ...watchOptionsOf(other), ...other.options },
       })),
       ...(await providerGroups(registry)),
+      ...(await restoreGroups(registry)),
       ...(await Promise.all(seconds)).flat(),
     ]
   }
@@ -199,6 +208,11 @@ export async function readInvocation<S extends OptionDeclarations, D extends Opt
   return {
     options: options as Invocation<S, D>['options'],
     registry,
+    restoreOptions: (mode) => {
+      const declarations = restoring.find((one) => one.mode === mode)?.declarations ?? {}
+      const said = settings(declarations, sources)
+      return said.size === 0 ? undefined : values(declarations, said)
+    },
     // What is found is of the kind that was asked for.
     provider: (kind, name, prefix) =>
       configured.find((one) => one.kind === kind && one.name === name && one.prefix === prefix) as never,
@@ -242,6 +256,30 @@ export async function underLock(registry: Registry, file: string | undefined): P
 function secretPlaces(name: string): string {
   const key = spell(name, '_')
   return `${key} (in the file of --config, or FREEZER_${key.toUpperCase()})`
+}
+
+/** Selectors with the defaults that fit what the chosen mode gives. */
+async function selectorsFor<S extends OptionDeclarations, D extends OptionDeclarations>(
+  { selectors, defaultsBySource, providers }: CommandSpec<S, D>,
+  usual: Options<S>,
+  registry: Registry,
+): Promise<S> {
+  const mode = providers(usual).find((choice) => choice.kind === 'mode')?.name
+  if (typeof mode !== 'string') return selectors
+  const { sources: [kind = 'tree'] = [] } = await registry.get('mode', mode)
+  const fitting = Object.entries<Readonly<Record<Source['kind'], string>> | undefined>(
+    defaultsBySource ?? {},
+  ).map(([name, defaults]) => [name, { ...selectors[name], default: defaults?.[kind] }])
+  return { ...selectors, ...Object.fromEntries(fitting) }
+}
+
+/** What a restore can be told for each mode. */
+export async function restoreGroups(
+  registry: Registry,
+): Promise<(OptionGroup & { readonly mode: string })[]> {
+  return (await registry.all('mode')).flatMap(({ name, restoreOptions }) =>
+    restoreOptions === undefined ? [] : [{ mode: name, title: `mode ${name}`, declarations: restoreOptions }],
+  )
 }
 
 /** The options of every provider that can be loaded. */

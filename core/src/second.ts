@@ -50,6 +50,7 @@ export function secondOf(
   return {
     options: { ...options, ...withoutPrefix(prefix, containerOptions, options) } as typeof options,
     registry,
+    restoreOptions: invocation.restoreOptions,
     provider: (kind, name) => provider(kind, name, prefix),
     providersOf,
     storages: () => storages(prefix),

@@ -17,7 +17,12 @@ const selectors = {
     value: 'NAME',
     help: 'Freeze it in a snapshot first, so that all of it is of one moment; none, auto, or one of these',
   },
-  engine: { type: 'string', default: 'tar', value: 'NAME', help: 'How the archive is made' },
+  engine: {
+    type: 'string',
+    default: 'tar',
+    value: 'NAME',
+    help: 'How the archive is made; what fits the mode when not given',
+  },
   compression: {
     type: 'string',
     default: 'zstd',
@@ -113,6 +118,7 @@ const spec: CommandSpec<typeof selectors, typeof ownOptions> = {
     ...(compression === 'none' ? [] : [{ kind: 'codec', name: compression } as const]),
     ...(encrypts(secrets) ? [{ kind: 'codec', name: encryption } as const] : []),
   ],
+  defaultsBySource: { engine: { tree: 'tar', stream: 'stream' } },
   kinds: ['mode', 'snapshot', 'engine', 'codec', 'storage'],
   hooked: true,
   contradictions: [
@@ -146,6 +152,7 @@ export default class Backup extends FreezerCommand<typeof selectors, typeof ownO
     '<%= config.bin %> backup /home -N home --container /mnt/backups --max-level 6 --keep-daily 14 --keep-monthly 12',
     '<%= config.bin %> backup /srv -N srv --container /mnt/backups --encrypt-recipient /etc/freezer/recipient',
     '<%= config.bin %> backup /srv -N srv --container /mnt/backups --snapshot btrfs',
+    "<%= config.bin %> backup --mode command --command 'mysqldump --all-databases' -N db --container /mnt/backups",
     '<%= config.bin %> backup --config /etc/freezer/nightly.ini --json',
   ]
   static override args = argumentInput(spec.positional)
@@ -156,7 +163,7 @@ export default class Backup extends FreezerCommand<typeof selectors, typeof ownO
     context: Context,
     open: OpenRun,
   ): Promise<Outcome> {
-    const { backupResources, Failure, readRecipient } = await import('@freezer/sdk')
+    const { backupResources, expectTakes, Failure, readRecipient } = await import('@freezer/sdk')
     const codec = (option: 'compression' | 'encryption', kind: Codec['kind']) => {
       const chosen = provider('codec', options[option])
       if (chosen.provider.kind === kind) return { codec: chosen.provider, options: chosen.options }
@@ -170,6 +177,7 @@ export default class Backup extends FreezerCommand<typeof selectors, typeof ownO
     const policy = readPolicy(options)
     const engine = provider('engine', options.engine)
     const mode = provider('mode', options.mode)
+    for (const kind of mode.provider.sources ?? ['tree' as const]) expectTakes(engine.provider, kind)
 
     await using run = open({
       create: recipient === undefined,

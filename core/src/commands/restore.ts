@@ -11,7 +11,7 @@ import { backupOptions, chosenBackup, selection, selectionOptions } from '../sel
 const selectors = containerOptions
 
 const ownOptions = {
-  restoreAbsPath: { type: 'path', value: 'DEST', required: true, help: 'The same as DEST' },
+  restoreAbsPath: { type: 'path', value: 'DEST', help: 'The same as DEST' },
   ...backupOptions,
   restoreFromDate: {
     type: 'string',
@@ -42,6 +42,7 @@ const spec: CommandSpec<typeof selectors, typeof ownOptions> = {
   options: ownOptions,
   providers: ({ storage }) => [{ kind: 'storage', name: storage }],
   kinds: ['storage'],
+  restores: true,
   hooked: true,
   contradictions: [{ names: ['backup', 'restoreFromDate'] }],
   watched: (options) => ({ name: options.backupName, host: options.hostname ?? hostname() }),
@@ -63,15 +64,26 @@ export default class Restore extends FreezerCommand<typeof selectors, typeof own
     '<%= config.bin %> restore /tmp/home -N home --container /mnt/backups --restore-from-date 2026-07-01',
     '<%= config.bin %> restore /tmp/home -N home --container /mnt/backups --path me/letters --exclude "*.tmp"',
     '<%= config.bin %> restore /home -N home --container /mnt/backups --overwrite=if-changed --dry-run',
+    "<%= config.bin %> restore -N db --container /mnt/backups --restore-command 'mysql --defaults-file=/root/my.cnf'",
     '<%= config.bin %> restore /srv -N srv --hostname web1 --container /mnt/backups --overwrite --delete',
   ]
   static override args = argumentInput(spec.positional)
   static spec = spec
 
-  async perform({ options, registry }: Given, context: Context, open: OpenRun): Promise<Outcome> {
-    const { restore } = await import('@freezer/sdk')
+  async perform(
+    { options, registry, restoreOptions }: Given,
+    context: Context,
+    open: OpenRun,
+  ): Promise<Outcome> {
+    const { Failure, restore } = await import('@freezer/sdk')
+    const nowhere = () => new Failure('usage', 'DEST is required.', { remedy: 'Name where to restore to.' })
+    const { restoreAbsPath } = options
+    if (restoreAbsPath === undefined) {
+      const modes = registry.names('mode')
+      if (!modes.some((mode) => restoreOptions(mode) !== undefined)) throw nowhere()
+    }
     const destination: RestoreDestination = {
-      destination: options.restoreAbsPath,
+      destination: restoreAbsPath ?? '',
       overwrite: options.overwrite ?? false,
       remove: options.delete,
       purpose: options.dryRun ? 'preview' : undefined,
@@ -84,8 +96,12 @@ export default class Restore extends FreezerCommand<typeof selectors, typeof own
       {
         repository: run.repository(),
         engines,
-        target: async ({ mode: { name, facts } }) =>
-          (await registry.get('mode', name)).target(destination, facts, context),
+        target: async ({ mode: { name, facts } }) => {
+          const more = restoreOptions(name)
+          if (restoreAbsPath === undefined && more === undefined) throw nowhere()
+          const mode = await registry.get('mode', name)
+          return mode.target({ ...destination, options: more }, facts, context)
+        },
         ...chosen,
         select,
         workers: options.workers,
@@ -94,6 +110,6 @@ export default class Restore extends FreezerCommand<typeof selectors, typeof own
       context,
     )
     const { restoreOutcome } = await import('../output/results.ts')
-    return restoreOutcome(result, options.restoreAbsPath)
+    return restoreOutcome(result, restoreAbsPath)
   }
 }

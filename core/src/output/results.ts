@@ -89,7 +89,7 @@ function reported({ host, name, ...result }: ResourceBackup): ReportedBackup {
   }
 }
 
-export function restoreOutcome(result: RestoreResult, destination: string): Outcome {
+export function restoreOutcome(result: RestoreResult, destination = 'a program'): Outcome {
   const { unrestored, damaged } = result
   const lost =
     damaged && unrestored === 0

@@ -9,7 +9,7 @@
  */
 import type { Context } from './context.ts'
 import type { Source, Target, TreeTarget } from './engine.ts'
-import type { OptionDeclarations, Options } from './options.ts'
+import type { OptionDeclarations, Options, OptionValue } from './options.ts'
 
 /** One thing that becomes one backup. */
 export interface Resource {
@@ -48,6 +48,10 @@ export interface Mode<D extends OptionDeclarations = OptionDeclarations> {
   readonly name: string
   readonly description: string
   readonly options: D
+  /** The kinds of source that its resources are; trees alone when it does not say. Since 1.2. */
+  readonly sources?: readonly Source['kind'][]
+  /** What a restore of its backups can be told besides the destination; `target` gets it as `options`. Since 1.2. */
+  readonly restoreOptions?: OptionDeclarations
   /** @throws Failure `source`, `denied`, `unavailable` */
   open(options: Options<D>, context: Context): Promise<ModeSession>
   /** Where to bring a backup of this mode back to. `facts` are those of the resource that was backed up. */
@@ -59,8 +63,10 @@ export interface Mode<D extends OptionDeclarations = OptionDeclarations> {
 }
 
 export interface RestoreDestination {
-  /** What the person named: a directory, for files. */
+  /** What the person named: a directory, for files. '' only for a mode with options of a restore, some of which were given instead. */
   readonly destination: string
+  /** Checked values of the mode's `restoreOptions`. */
+  readonly options?: Readonly<Record<string, OptionValue>> | undefined
   readonly overwrite: TreeTarget['overwrite']
   readonly remove: boolean
   /** Change nothing: tell what a restore would do, or what differs. */
