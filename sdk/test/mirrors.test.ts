@@ -167,7 +167,7 @@ async function forEachCall(run: (at: number) => Promise<boolean>): Promise<numbe
 
 for (const least of [1, 2]) {
   test(`a storage that fails for good at each call of a backup; ${least} must hold it`, async () => {
-    const calls = await forEachCall(async (at) => {
+    const made = await forEachCall(async (at) => {
       const world = new MirrorWorld(scratch, ['a', 'b'])
       await world.backUp(await world.open())
       world.change()
@@ -179,22 +179,22 @@ for (const least of [1, 2]) {
           if (name === 'b' && ++calls >= at) throw away()
         },
       })
-      const made = await outcome(
+      const result = await outcome(
         repository.then((one) => world.backUp(one)),
         'unavailable',
       )
       const struck = calls >= at
       const what = `b away from call ${at}`
       const listed = await world.expectWhole(what)
-      if (least === 1) assert.ok(made !== undefined && listed.get('a')?.includes(made.id), what)
-      else if (made !== undefined) assert.ok(listed.get('b')?.includes(made.id), what)
+      if (least === 1) assert.ok(result !== undefined && listed.get('a')?.includes(result.id), what)
+      else if (result !== undefined) assert.ok(listed.get('b')?.includes(result.id), what)
       await world.heal(await world.open())
-      if (made !== undefined) await world.expectAlike(`${what}, healed`)
+      if (result !== undefined) await world.expectAlike(`${what}, healed`)
       await world.backUp(await world.open())
       await world.expectWhole(`${what}, and another`)
       return struck
     })
-    assert.ok(calls > 10, `${calls}`)
+    assert.ok(made > 10, `${made}`)
   })
 }
 
@@ -407,11 +407,11 @@ test('a damaged backup is brought to nobody', async () => {
     bytes[0]! ^= 1
     a.set(key, bytes)
   }
-  const before = (await world.world('b').expectWhole('before')).length
+  const listed = (await world.world('b').expectWhole('before')).length
   const result = await world.heal(await world.open())
   assert.equal(result.added, 0)
   assert.equal(result.failed + result.skipped, 2)
-  assert.equal((await world.world('b').expectWhole('after')).length, before)
+  assert.equal((await world.world('b').expectWhole('after')).length, listed)
 })
 
 test('what one storage removed comes back from no other, for as long as it is known', async () => {
