@@ -295,3 +295,13 @@ test('a program that fails to restore is told of', async () => {
   const slow = await into('sleep 100', '--command-timeout', '1s')
   assert.match(slow.stderr, /took longer than 1 s/)
 })
+
+test('memory stays bounded, however much a program writes', async () => {
+  const container = fresh()
+  // The parent of the program is Freezer.
+  const command = `sh -c 'head -c 536870912 /dev/zero; grep VmHWM /proc/$PPID/status >&2'`
+  const ended = await back(container, command)
+  assert.equal(ended.status, 0, ended.stderr)
+  const kibibytes = Number(/VmHWM:\D*(\d+) kB/.exec(ended.stderr)?.[1])
+  assert.ok(kibibytes > 0 && kibibytes < 400_000, `${kibibytes} KiB`)
+})

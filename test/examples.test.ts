@@ -267,3 +267,11 @@ test('every example is run here and stands in the list', () => {
     [],
   )
 })
+
+test('stream', async () => {
+  const ended = await run(process.execPath, [
+    path.join(checkout, 'examples', 'stream.ts'),
+    path.join(scratch.path, 'streams'),
+  ])
+  assert.deepEqual([ended.status, ended.stdout.trim()], [0, process.version], ended.stderr)
+})

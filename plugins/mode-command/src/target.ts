@@ -1,5 +1,4 @@
 /** Where a stream is restored to: a file, or a program that reads it. */
-import { once } from 'node:events'
 import { constants } from 'node:fs'
 import { type FileHandle, lstat, open, rename, rm, stat } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
@@ -167,14 +166,24 @@ async function feed(
   stdin.on('error', (error) => {
     broken ??= error
   })
-  const ended = program.end()
-  const closed = Promise.race([ended, once(stdin, 'close').catch(() => {})]).then(() => {})
+  let over = false
+  let wake = (): void => {}
+  const ended = program.end().finally(() => {
+    over = true
+    wake()
+  })
+  for (const event of ['drain', 'close']) stdin.on(event, () => wake())
+  const isShut = (): boolean => over || broken !== undefined || stdin.destroyed
   signal.addEventListener('abort', program.kill)
   try {
     for await (const chunk of chunks) {
-      if (broken !== undefined || stdin.destroyed) break
-      if (!stdin.write(chunk)) await Promise.race([once(stdin, 'drain').catch(() => {}), closed])
-      if (broken !== undefined || stdin.destroyed || (await isOver(ended))) {
+      if (!isShut() && !stdin.write(chunk)) {
+        await new Promise<void>((resolve) => {
+          wake = resolve
+          if (isShut()) resolve()
+        })
+      }
+      if (isShut()) {
         broken ??= new Error('closed')
         break
       }
@@ -200,9 +209,4 @@ async function feed(
       },
     )
   }
-}
-
-async function isOver(ended: Promise<unknown>): Promise<boolean> {
-  const pending = Symbol('pending')
-  return (await Promise.race([ended, Promise.resolve(pending)])) !== pending
 }

@@ -20,7 +20,8 @@ export class StreamReader implements AsyncDisposable {
   readonly #source: StreamSource
   readonly #signal: AbortSignal
   readonly #stop = new AbortController()
-  readonly #stopped = Promise.withResolvers<never>()
+  /** What the source is waited for with. A race with one promise for all would hold every chunk for as long as that. */
+  #arrival: PromiseWithResolvers<IteratorResult<Uint8Array>> | undefined
   readonly #onAbort = (): void => this.stop(new Failure('interrupted', 'Interrupted.'))
   #iterator: AsyncIterator<Uint8Array> | undefined
   /** What is left of the chunk at hand. */
@@ -34,7 +35,6 @@ export class StreamReader implements AsyncDisposable {
   constructor(source: StreamSource, signal: AbortSignal) {
     this.#source = source
     this.#signal = signal
-    this.#stopped.promise.catch(() => {})
     signal.addEventListener('abort', this.#onAbort)
     if (signal.aborted) this.#onAbort()
   }
@@ -48,7 +48,7 @@ export class StreamReader implements AsyncDisposable {
   stop(failure: Failure): void {
     if (this.#ended) return
     this.#stop.abort(failure)
-    this.#stopped.reject(failure)
+    this.#arrival?.reject(failure)
   }
 
   /**
@@ -84,7 +84,9 @@ export class StreamReader implements AsyncDisposable {
     let result: IteratorResult<Uint8Array>
     try {
       this.#iterator ??= this.#source.open(signal)[Symbol.asyncIterator]()
-      result = await Promise.race([this.#stopped.promise, this.#iterator.next()])
+      this.#arrival = Promise.withResolvers()
+      this.#iterator.next().then(this.#arrival.resolve, this.#arrival.reject)
+      result = await this.#arrival.promise
     } catch (error) {
       throw signal.aborted ? signal.reason : this.#failure(error)
     }
