@@ -366,22 +366,22 @@ describe('the limit of time', () => {
   for (const at of ['quiesce', 'create', 'source', 'stored'] as const) {
     test(`${at} takes too long`, async () => {
       const frozen = at === 'create'
-      const slow = (signal: AbortSignal) => pause(1500, undefined, at === 'create' ? { signal } : {})
-      const ended = await play(frozen, { [at]: slow }, { request: { maxLock: 0.2 } })
+      const slow = (signal: AbortSignal) => pause(2500, undefined, at === 'create' ? { signal } : {})
+      const ended = await play(frozen, { [at]: slow }, { request: { maxLock: 1 } })
       if (at === 'stored') {
         // It was let go by then: what was read is uploaded without the lock.
         assert.equal(ended.failure, undefined)
         return
       }
       assert.equal(code(ended.failure), 'source')
-      assert.match(String(ended.failure), /held still for 0.2 seconds, and may be no longer/)
+      assert.match(String(ended.failure), /held still for 1 seconds, and may be no longer/)
       assert.equal(ended.log.filter((step) => step === 'release').length, 1)
       assert.deepEqual(ended.manifests, [])
     })
   }
 
   test('with a snapshot the copy does not count', async () => {
-    const ended = await play(true, { source: () => pause(400) }, { request: { maxLock: 0.2 } })
+    const ended = await play(true, { source: () => pause(1500) }, { request: { maxLock: 1 } })
     assert.equal(ended.failure, undefined)
     assert.equal(ended.results.length, 1)
   })
