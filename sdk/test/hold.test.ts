@@ -219,14 +219,11 @@ describe('what works', () => {
   })
 
   test('seconds of the lock are those from quiesce to release, and no more', async () => {
-    const slow = { quiesce: () => pause(150), create: () => pause(150), source: () => pause(300) }
+    const slow = { quiesce: () => pause(150), create: () => pause(150), source: () => pause(2000) }
     const [result] = (await play(true, slow)).results
-    assert.ok(
-      result?.locked !== undefined && result.locked >= 0.29 && result.locked < 0.55,
-      `${result?.locked}`,
-    )
+    assert.ok(result?.locked !== undefined && result.locked >= 0.29 && result.locked < 2, `${result?.locked}`)
     const alive = (await play(false, slow)).results[0]?.locked
-    assert.ok(alive !== undefined && alive >= 0.44, `${alive}`)
+    assert.ok(alive !== undefined && alive >= 2.1, `${alive}`)
     const never = await play(true, {}, { session: { quiesce: undefined, release: undefined } as never })
     assert.equal(never.results[0]?.locked, undefined)
   })
