@@ -219,14 +219,11 @@ describe('what works', () => {
   })
 
   test('seconds of the lock are those from quiesce to release, and no more', async () => {
-    const slow = { quiesce: () => pause(150), create: () => pause(150), source: () => pause(300) }
+    const slow = { quiesce: () => pause(150), create: () => pause(150), source: () => pause(2000) }
     const [result] = (await play(true, slow)).results
-    assert.ok(
-      result?.locked !== undefined && result.locked >= 0.29 && result.locked < 0.55,
-      `${result?.locked}`,
-    )
+    assert.ok(result?.locked !== undefined && result.locked >= 0.29 && result.locked < 2, `${result?.locked}`)
     const alive = (await play(false, slow)).results[0]?.locked
-    assert.ok(alive !== undefined && alive >= 0.44, `${alive}`)
+    assert.ok(alive !== undefined && alive >= 2.1, `${alive}`)
     const never = await play(true, {}, { session: { quiesce: undefined, release: undefined } as never })
     assert.equal(never.results[0]?.locked, undefined)
   })
@@ -366,22 +363,22 @@ describe('the limit of time', () => {
   for (const at of ['quiesce', 'create', 'source', 'stored'] as const) {
     test(`${at} takes too long`, async () => {
       const frozen = at === 'create'
-      const slow = (signal: AbortSignal) => pause(1500, undefined, at === 'create' ? { signal } : {})
-      const ended = await play(frozen, { [at]: slow }, { request: { maxLock: 0.2 } })
+      const slow = (signal: AbortSignal) => pause(2500, undefined, at === 'create' ? { signal } : {})
+      const ended = await play(frozen, { [at]: slow }, { request: { maxLock: 1 } })
       if (at === 'stored') {
         // It was let go by then: what was read is uploaded without the lock.
         assert.equal(ended.failure, undefined)
         return
       }
       assert.equal(code(ended.failure), 'source')
-      assert.match(String(ended.failure), /held still for 0.2 seconds, and may be no longer/)
+      assert.match(String(ended.failure), /held still for 1 seconds, and may be no longer/)
       assert.equal(ended.log.filter((step) => step === 'release').length, 1)
       assert.deepEqual(ended.manifests, [])
     })
   }
 
   test('with a snapshot the copy does not count', async () => {
-    const ended = await play(true, { source: () => pause(400) }, { request: { maxLock: 0.2 } })
+    const ended = await play(true, { source: () => pause(1500) }, { request: { maxLock: 1 } })
     assert.equal(ended.failure, undefined)
     assert.equal(ended.results.length, 1)
   })

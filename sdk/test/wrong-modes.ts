@@ -114,7 +114,14 @@ function underTest(stream: boolean, change: Change): ModeUnderTest {
   const shelf = new Shelf()
   const right = rightVerbs(shelf, stream)
   return {
-    mode: { name: 'shelf', description: 'Shelf', options, ...right, ...change(shelf, right) },
+    mode: {
+      name: 'shelf',
+      description: 'Shelf',
+      options,
+      sources: [stream ? 'stream' : 'tree'],
+      ...right,
+      ...change(shelf, right),
+    },
     options: { where: shelf.root, password: 'hunter2' },
     isHeld: ({ name }) => fs.existsSync(shelf.lock(name)),
     missing: { where: path.join(shelf.root, 'nowhere') },
@@ -167,7 +174,7 @@ const holds = 'holds a resource from quiesce to release, as often as it is asked
 const several = 'holds several at a time, and lets each go by itself'
 const aborts = 'gives up holding when it is aborted, and lets go'
 const missing = 'fails where there is nothing to back up'
-const into = 'brings back into a directory that is empty or new, and makes nothing itself'
+const into = 'brings back into what is empty or new, and makes nothing itself'
 const overwrites = 'overwrites nothing that nobody asked it to'
 
 export const wrongModes: readonly WrongMode[] = [
@@ -216,6 +223,13 @@ export const wrongModes: readonly WrongMode[] = [
     'promises more bytes than come',
     readable,
     streams(() => ({ size: 11 })),
+    true,
+  ),
+  wrong('gives what it does not declare', readable, () => ({ sources: ['tree'] }), true),
+  wrong(
+    'names a stream by a path',
+    readable,
+    streams(() => ({ name: 'dumps/a' })),
     true,
   ),
   wrong(

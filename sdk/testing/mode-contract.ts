@@ -18,8 +18,8 @@ export interface ModeUnderTest {
   readonly isHeld?: (resource: Resource) => boolean | Promise<boolean>
   /** Values with which there is nothing to back up. Without them no check asks for that. */
   readonly missing?: Readonly<Record<string, unknown>>
-  /** Whether what it is restored into is a directory that a person names; true unless said. */
-  readonly restoresToDirectory?: boolean
+  /** What a person names to restore into: a directory unless said. With `nothing`, no check restores. */
+  readonly restoresTo?: 'directory' | 'file' | 'nothing'
   /** Descriptors, connections and processes open now; without it no check looks for leaks. */
   readonly openHandles?: () => number | Promise<number>
   /** Milliseconds in which a call must have come back; 10,000 unless said. */
@@ -34,7 +34,7 @@ export function modeContract({
   options,
   isHeld,
   missing,
-  restoresToDirectory = true,
+  restoresTo = 'directory',
   openHandles,
   patience = 10_000,
 }: ModeUnderTest): readonly Check[] {
@@ -91,12 +91,15 @@ export function modeContract({
   check('gives sources that can be read', async (session, found) => {
     for (const resource of found) {
       const source = await session.source(resource, resource.path, never)
+      const declared = mode.sources ?? ['tree']
+      expect(declared.includes(source.kind), `it gives a ${source.kind}, and declares ${declared.join(', ')}`)
       if (source.kind === 'tree') {
         expect(path.isAbsolute(source.path), `the path "${source.path}" is not absolute`)
         await fs.lstat(source.path)
       } else {
         const size = await readAll(source)
-        expect(source.name !== '', 'the stream has no name')
+        const isName = !/^\.{0,2}$|[\0/]/.test(source.name) && Buffer.byteLength(source.name) <= 255
+        expect(isName, `${JSON.stringify(source.name)} is no name of a file`)
         expect(
           source.size === undefined || source.size === size,
           `the stream has ${size} bytes where ${source.size} were promised`,
@@ -241,31 +244,34 @@ export function modeContract({
     })
   }
 
-  if (restoresToDirectory) {
+  if (restoresTo !== 'nothing') {
+    const [kind, precious] = restoresTo === 'directory' ? ['tree', '.'] : ['stream', 'precious']
     const target = (destination: string, overwrite: false | 'always', facts: Resource['facts']) =>
       mode.target({ destination, overwrite, remove: false }, facts, quietContext())
 
-    check('brings back into a directory that is empty or new, and makes nothing itself', async (_, found) => {
+    check('brings back into what is empty or new, and makes nothing itself', async (_, found) => {
       await using scratch = await makeScratch()
       const destination = path.join(scratch.path, 'new')
       const given = await target(destination, false, found[0]?.facts ?? {})
-      expectEqual(given.kind, 'tree', 'kind of the target')
-      expect(given.kind === 'tree' && given.path === destination, 'the target is not what was named')
+      expectEqual(given.kind, kind, 'kind of the target')
+      expect(given.kind !== 'tree' || given.path === destination, 'the target is not what was named')
       expectEqual(await fs.readdir(scratch.path), [], 'what is there before the restore')
     })
 
     check('overwrites nothing that nobody asked it to', async (_, found) => {
       await using scratch = await makeScratch()
+      const destination = path.join(scratch.path, precious)
       await fs.writeFile(path.join(scratch.path, 'precious'), 'precious')
       const facts = found[0]?.facts ?? {}
       await expectFailure(
         ['refused'],
-        () => target(scratch.path, false, facts),
-        'a directory that is not empty',
+        () => target(destination, false, facts),
+        `a ${restoresTo} that is there`,
       )
-      const given = await target(scratch.path, 'always', facts)
+      const given = await target(destination, 'always', facts)
+      expectEqual(given.kind, kind, 'kind of the target')
       expect(
-        given.kind === 'tree' && given.overwrite === 'always',
+        given.kind !== 'tree' || given.overwrite === 'always',
         'the target does not overwrite when asked to',
       )
       expectEqual(await fs.readdir(scratch.path), ['precious'], 'what is there before the restore')

@@ -42,6 +42,11 @@ const figures: Readonly<Record<string, readonly Figure[]>> = {
       metric: 'freezer_backup_changed_entries',
       help: 'Entries that changed while they were read.',
     },
+    {
+      fact: 'locked',
+      metric: 'freezer_backup_locked_seconds',
+      help: 'How long what was backed up was held still.',
+    },
   ],
   restore: [
     {

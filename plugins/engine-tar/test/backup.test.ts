@@ -152,6 +152,23 @@ test('a file that changed a moment ago is written again', async () => {
   assert.notEqual(find(second, 'new')?.ctimeNs, -1)
 })
 
+test('what changed while a snapshot was made is written again', async () => {
+  const source = scratch('frozen')
+  fs.writeFileSync(join(source, 'file'), 'a')
+  const { ctimeMs } = fs.statSync(join(source, 'file'))
+  await tick()
+  for (const [from, to, trusted] of [
+    [-10_000, -5000, true],
+    [-10_000, -10, false],
+    [-500, 500, false],
+    [10, 5000, false],
+    [30, 5000, true],
+  ] as const) {
+    const level = await backupLevel(source, [], { frozen: { from: ctimeMs + from, to: ctimeMs + to } })
+    assert.equal(find(level, 'file')?.ctimeNs !== -1, trusted, `frozen from ${from} to ${to}`)
+  }
+})
+
 test('only what changed is written, with the directory it is in', async () => {
   const source = scratch('changed')
   for (const path of ['a/b', 'a/c', 'd']) fs.mkdirSync(join(source, path), { recursive: true })

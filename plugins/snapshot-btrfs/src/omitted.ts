@@ -1,5 +1,5 @@
 /** What a snapshot does not hold: subvolumes below its own, and whatever else is mounted there. */
-import { readdir } from 'node:fs/promises'
+import { opendir } from 'node:fs/promises'
 import { basename, join, relative } from 'node:path'
 import { isWithin } from './mounts.ts'
 import { isOurs } from './owner.ts'
@@ -42,7 +42,8 @@ async function subvolumesIn(root: string, signal: AbortSignal): Promise<readonly
 
 async function holdsSomething(directory: string): Promise<boolean> {
   try {
-    return (await readdir(directory)).length > 0
+    await using opened = await opendir(directory)
+    return (await opened.read()) !== null
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
     // A file that something is mounted on has content; what is gone has none.
