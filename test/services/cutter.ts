@@ -4,7 +4,7 @@ import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 
 export interface Cutter extends AsyncDisposable {
   readonly port: number
-  /** Bytes, of both directions, after which the next connections are cut, one after the other; then no more. */
+  /** Bytes, of both directions, after which connections are cut, one after the other as they are used; then no more. */
   plan: number[]
   /** Connections that were cut. */
   readonly cuts: number
@@ -18,7 +18,7 @@ export async function startCutter(port: number): Promise<Cutter> {
     const onward = connect(port, '127.0.0.1')
     onward.setNoDelay(true)
     client.setNoDelay(true)
-    let left = cutter.plan.shift() ?? Number.POSITIVE_INFINITY
+    let left: number | undefined
     const pass = (from: Socket, to: Socket): void => {
       sockets.add(from)
       from.on('error', () => {})
@@ -27,10 +27,10 @@ export async function startCutter(port: number): Promise<Cutter> {
         to.destroy()
       })
       from.on('data', (bytes) => {
-        left -= bytes.length
-        if (left < 0) {
+        left ??= cutter.plan.shift()
+        if (left !== undefined) left -= bytes.length
+        if (left !== undefined && left < 0) {
           cuts++
-          left = Number.POSITIVE_INFINITY
           client.resetAndDestroy()
           onward.destroy()
         } else if (!to.write(bytes)) {

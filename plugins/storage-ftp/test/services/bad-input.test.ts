@@ -42,8 +42,8 @@ testMistakes(
     {
       what: 'the port, somebody else',
       given: { 'ftp-port': String(ports.mail) },
-      code: 'unavailable',
-      says: /port \d+/,
+      code: 'denied',
+      says: /the server refuses it/,
     },
     {
       what: 'the port, silence',
