@@ -7,6 +7,8 @@ import type { StorageMethod } from './memory-storage.ts'
 interface Where {
   /** The k-th call, from 1: of `method` when that is given, else of all methods together. */
   readonly call?: number
+  /** With `call`: so many calls from that one on; 1 unless said. */
+  readonly count?: number
   readonly method?: StorageMethod
 }
 
@@ -16,6 +18,8 @@ export type Fault = Where &
     | { readonly fail: Failure }
     /** The call does all its work, then fails: the answer was lost. */
     | { readonly failAfter: Failure }
+    /** A `get` or `list` fails after that many bytes or keys, at its end at the latest. */
+    | { readonly after: number; readonly failure: Failure }
     /** A `get` ends after that many bytes and says nothing. */
     | { readonly cut: number }
     /** A `get` gives the byte at this place of its answer with the lowest bit flipped. */
@@ -39,7 +43,7 @@ export function faultyStorage(storage: Storage, faults: readonly Fault[], onCall
     const struck = faults.filter(
       (fault) =>
         (fault.method ?? method) === method &&
-        (fault.call === undefined || fault.call === (fault.method === undefined ? call : callOfMethod)),
+        isStruck(fault, fault.method === undefined ? call : callOfMethod),
     )
     for (const fault of struck) {
       if ('delay' in fault) await sleep(fault.delay, undefined, { signal })
@@ -49,7 +53,10 @@ export function faultyStorage(storage: Storage, faults: readonly Fault[], onCall
   }
 
   function end(struck: readonly Fault[]): void {
-    for (const fault of struck) if ('failAfter' in fault) throw fault.failAfter
+    for (const fault of struck) {
+      if ('failAfter' in fault) throw fault.failAfter
+      if ('failure' in fault) throw fault.failure
+    }
   }
 
   return {
@@ -69,6 +76,11 @@ export function faultyStorage(storage: Storage, faults: readonly Fault[], onCall
             chunk[fault.flip - position]! ^= 1
           }
         }
+        for (const fault of struck) {
+          if (!('failure' in fault) || position + chunk.length < fault.after) continue
+          if (fault.after > position) yield chunk.subarray(0, fault.after - position)
+          throw fault.failure
+        }
         if (position + chunk.length >= cut) {
           if (cut > position) yield chunk.subarray(0, cut - position)
           break
@@ -80,7 +92,12 @@ export function faultyStorage(storage: Storage, faults: readonly Fault[], onCall
     },
     async *list(prefix, signal): AsyncGenerator<StoredBlob> {
       const struck = await begin('list', prefix, signal)
-      yield* storage.list(prefix, signal)
+      let given = 0
+      for await (const blob of storage.list(prefix, signal)) {
+        for (const fault of struck) if ('failure' in fault && given >= fault.after) throw fault.failure
+        given++
+        yield blob
+      }
       end(struck)
     },
     async remove(key, signal) {
@@ -90,4 +107,8 @@ export function faultyStorage(storage: Storage, faults: readonly Fault[], onCall
     },
     close: async () => storage.close?.(),
   }
+}
+
+function isStruck({ call, count = 1 }: Where, at: number): boolean {
+  return call === undefined || (at >= call && at < call + count)
 }

@@ -20,7 +20,7 @@ const systemClock: Clock = {
 }
 
 /** Seconds whose bytes may be saved up: calls do not follow one another without a gap. */
-const saved = 0.5
+const saved = 1
 
 /** A rate that calls share. Next to nothing is saved up: after a pause there is no burst. */
 export class Bandwidth {
