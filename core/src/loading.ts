@@ -1,7 +1,7 @@
 /** Loading code of others: it may neither end the program nor keep it waiting for ever. */
 
 /** Milliseconds that a plugin may take to load. */
-const patience = 20_000
+const patience = 10_000
 
 /** What a module did instead of loading. */
 export class Hindered extends Error {}
