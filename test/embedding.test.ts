@@ -150,7 +150,7 @@ test('an abort ends its own run', async () => {
   assert.equal((await going).unread, 0)
   assert.equal(told.events.length, heard, 'nothing is told of a run that has ended')
   assert.deepEqual(
-    (await Array.fromAsync(listBackups(repository))).map((found) => 'name' in found && found.name),
+    (await Array.fromAsync(listBackups(repository))).map((listed) => 'name' in listed && listed.name),
     ['two'],
   )
 })
@@ -165,7 +165,7 @@ test('many runs under one signal leave nothing behind', async () => {
     Object.fromEntries(process.eventNames().map((name) => [String(name), process.listenerCount(name)]))
   const resources = () =>
     process.getActiveResourcesInfo().filter((name) => /Message|Timeout|Worker/.test(name))
-  const calm = { listeners: listeners(), resources: resources() }
+  const earlier = { listeners: listeners(), resources: resources() }
   const runs = Array.from({ length: 24 }, async (_, i) => {
     await backup({ ...requestOf(repository, small), name: `n${i}` }, { signal })
     const target = within(`many-target-${i}`)
@@ -174,7 +174,7 @@ test('many runs under one signal leave nothing behind', async () => {
   })
   await Promise.all(runs)
   assert.deepEqual(getEventListeners(signal, 'abort'), [])
-  assert.deepEqual({ listeners: listeners(), resources: resources() }, calm)
+  assert.deepEqual({ listeners: listeners(), resources: resources() }, earlier)
   assert.deepEqual(warnings, [])
 })
 

@@ -33,7 +33,8 @@ export function entryPoints(root: string): EntryPoint[] {
   const places = ['sdk', ...globSync('lib/*', { cwd: root }).sort()].flatMap((folder) => {
     const manifest = JSON.parse(readFileSync(path.join(root, folder, 'package.json'), 'utf8')) as Manifest
     return Object.entries(manifest.exports)
-      .filter(([, file]) => file.endsWith('.js'))
+      // Threads export nothing.
+      .filter(([key, file]) => file.endsWith('.js') && !key.endsWith('-thread'))
       .map(([key, file]) => ({
         specifier: path.posix.join(manifest.name, key),
         folder,
