@@ -32,14 +32,16 @@ interface Manifest {
 export function entryPoints(root: string): EntryPoint[] {
   const places = ['sdk', ...globSync('lib/*', { cwd: root }).sort()].flatMap((folder) => {
     const manifest = JSON.parse(readFileSync(path.join(root, folder, 'package.json'), 'utf8')) as Manifest
-    return Object.entries(manifest.exports)
-      // Threads export nothing.
-      .filter(([key, file]) => file.endsWith('.js') && !key.endsWith('-thread'))
-      .map(([key, file]) => ({
-        specifier: path.posix.join(manifest.name, key),
-        folder,
-        file: path.join(root, folder, file.replace(/\.js$/, '.d.ts')),
-      }))
+    return (
+      Object.entries(manifest.exports)
+        // Threads export nothing.
+        .filter(([key, file]) => file.endsWith('.js') && !key.endsWith('-thread'))
+        .map(([key, file]) => ({
+          specifier: path.posix.join(manifest.name, key),
+          folder,
+          file: path.join(root, folder, file.replace(/\.js$/, '.d.ts')),
+        }))
+    )
   })
   const program = ts.createProgram(
     places.map(({ file }) => file),
