@@ -31,7 +31,9 @@ import Status from './status.ts'
 import StorageTest from './storage-test.ts'
 import Verify from './verify.ts'
 
-/** Looked up by oclif, see package.json. */
+/**
+ * Every command, by its id; the build (`scripts/bundle.ts`) makes the manifest of oclif of it. A command `key:list` is in `key-list.ts`.
+ */
 export const commands = {
   backup: Backup,
   restore: Restore,
