@@ -7,6 +7,7 @@ import path from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { isFailure, quietContext } from '@freezer/sdk'
+import { modeContract } from '@freezer/sdk/testing'
 import { keyValueMode } from '../examples/key-value/mode.ts'
 import { startKeyValueServer } from '../examples/key-value/server.ts'
 import { checkout, type Ended, filesBelow, freezer, run, scratchDirectory } from './support/program.ts'
@@ -313,6 +314,20 @@ test('key-value: a store that breaks off is no backup, and is held no longer', a
     keyValueMode.target(away, {}, quietContext()),
     (error) => isFailure(error) && error.code === 'unavailable',
   )
+})
+
+describe('key-value: the mode keeps its contract', async () => {
+  const server = await startKeyValueServer()
+  after(() => server[Symbol.asyncDispose]())
+  server.values.set('key', 'value')
+  const underTest = {
+    mode: keyValueMode,
+    options: { keyValueUrl: server.url },
+    // A connection that was closed here is not yet one that was closed there.
+    isHeld: () => sleep(50).then(() => server.held),
+    restoresToDirectory: false,
+  }
+  for (const { name, run: check } of modeContract(underTest)) test(name, check)
 })
 
 test('every example is run here and stands in the list', () => {

@@ -33,7 +33,7 @@ export const keyValueMode = declareMode({
           if (body !== null) yield* body
         },
       }),
-      [Symbol.asyncDispose]: async () => {},
+      [Symbol.asyncDispose]: async () => connection?.abort(),
     }
   },
 
