@@ -1,44 +1,48 @@
 /**
- * A script that backs up a stream (here, what a program writes) and reads it back into memory:
+ * Backs up a stream of bytes, here standard input, and gives it back:
  *
- *     node examples/stream.ts CONTAINER
+ *     pg_dump shop | node examples/stream.ts backup CONTAINER
+ *     node examples/stream.ts restore CONTAINER | psql shop
+ *
+ * A program that fails looks like one that ended. Who starts it from the script itself sees its exit status, and throws where
+ * the stream ends: then there is no backup.
  */
-import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { zstd } from '@freezer/codec-compress'
 import { stream } from '@freezer/engine-stream'
-import { backup, openRepository, openStorage, readFile } from '@freezer/sdk'
+import { backup, openRepository, openStorage, restore } from '@freezer/sdk'
 import { local } from '@freezer/storage-local'
 
-const [container = ''] = process.argv.slice(2)
-
-/** An iteration that ends is a whole stream: so a program that fails must throw. */
-async function* output(signal: AbortSignal): AsyncGenerator<Uint8Array> {
-  const program = spawn(process.execPath, ['--version'], { stdio: ['ignore', 'pipe', 'inherit'], signal })
-  const ended = new Promise<number | null>((resolve, reject) =>
-    program.on('error', reject).on('exit', resolve),
-  )
-  // Met below; until then it must not count as unhandled.
-  ended.catch(() => {})
-  yield* program.stdout
-  const status = await ended
-  if (status !== 0) throw new Error(`the program ended with status ${status}`)
+const [verb, container] = process.argv.slice(2)
+if ((verb !== 'backup' && verb !== 'restore') || !container) {
+  throw new Error('usage: stream.ts backup|restore CONTAINER')
 }
 
-await using storage = await openStorage(local, { container }, { create: true })
-const repository = await openRepository({ storage, codecs: [zstd] }, true)
-const source = { kind: 'stream', name: 'version', open: output } as const
-const { id } = await backup({
-  repository,
-  engine: stream,
-  source,
-  name: 'example',
-  mode: { name: 'command' },
-  compression: { codec: zstd },
-})
+await using storage = await openStorage(local, { container }, { create: verb === 'backup' })
+const repository = await openRepository({ storage, codecs: [zstd] }, verb === 'backup')
 
-const file = readFile({ repository, engines: [stream], backup: { id }, path: 'version' })
-console.log(
-  Buffer.concat(await Array.fromAsync(file))
-    .toString()
-    .trim(),
-)
+if (verb === 'backup') {
+  const { bytes, stored } = await backup({
+    repository,
+    name: 'input',
+    source: { kind: 'stream', name: 'input', open: () => process.stdin },
+    mode: { name: 'stream' },
+    engine: stream,
+    compression: { codec: zstd },
+  })
+  console.log(`${bytes} bytes backed up, ${stored} stored`)
+} else {
+  const { damaged } = await restore({
+    repository,
+    engines: [stream],
+    target: {
+      kind: 'stream',
+      write: async (chunks) => {
+        for await (const chunk of chunks) {
+          if (!process.stdout.write(chunk)) await once(process.stdout, 'drain')
+        }
+      },
+    },
+  })
+  if (damaged) process.exitCode = 6
+}

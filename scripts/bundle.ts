@@ -49,6 +49,7 @@ const outputs = new Set(Object.keys(metafile.outputs).map((file) => path.resolve
 for (const file of globSync('dist/bundle/**/*.js', { cwd: core })) {
   if (!outputs.has(path.join(core, file))) rmSync(path.join(core, file))
 }
+
 const pjson = JSON.parse(readFileSync(path.join(core, 'package.json'), 'utf8'))
 const list = { strategy: 'explicit', target: './dist/bundle/commands/index.js', identifier: 'commands' }
 const listed = new Plugin({

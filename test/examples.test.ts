@@ -1,10 +1,15 @@
 // The examples run, and do what they say.
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
-import { createHash } from 'node:crypto'
+import { spawn, spawnSync } from 'node:child_process'
+import { createHash, randomBytes } from 'node:crypto'
 import fs from 'node:fs'
 import path from 'node:path'
 import { after, before, describe, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { isFailure, quietContext } from '@freezer/sdk'
+import { modeContract } from '@freezer/sdk/testing'
+import { keyValueMode } from '../examples/key-value/mode.ts'
+import { startKeyValueServer } from '../examples/key-value/server.ts'
 import { checkout, type Ended, filesBelow, freezer, run, scratchDirectory } from './support/program.ts'
 
 const scratch = scratchDirectory('examples')
@@ -258,20 +263,81 @@ test('web-server', async () => {
   assert.equal(await exit, 0, 'it ends by itself')
 })
 
-test('every example is run here and stands in the list', () => {
-  const programs = fs.readdirSync(examples).filter((name) => name.endsWith('.ts') && name !== 'tree.ts')
-  const list = fs.readFileSync(path.join(examples, 'README.md'), 'utf8')
-  assert.deepEqual([...ran].sort(), programs.sort())
-  assert.deepEqual(
-    programs.filter((name) => !list.includes(`[${name}](${name})`)),
-    [],
+test('stream', async () => {
+  const program = path.join(examples, 'stream.ts')
+  ran.add('stream.ts')
+  const bytes = randomBytes(2_500_000)
+  const given = spawnSync(process.execPath, [program, 'backup', within('stream')], { input: bytes })
+  assert.equal(given.status, 0, `${given.stderr}`)
+  assert.match(`${given.stdout}`, /^2500000 bytes backed up/)
+  const back = spawnSync(process.execPath, [program, 'restore', within('stream')], { maxBuffer: 4_000_000 })
+  assert.equal(back.status, 0, `${back.stderr}`)
+  assert.ok(back.stdout.equals(bytes))
+})
+
+test('key-value: a mode of one’s own', async () => {
+  assert.deepEqual(await lines('key-value/run.ts', within('shop')), [
+    '39780 bytes backed up, held for less than 1 s',
+    '1000 values restored; 1001 are there now',
+  ])
+  const [line = ''] = await lines('list.ts', within('shop'))
+  assert.match(line, / shop level 0 39780 bytes$/)
+})
+
+test('key-value: a store that breaks off is no backup, and is held no longer', async () => {
+  await using server = await startKeyValueServer()
+  server.values.set('key', 'value')
+  const session = await keyValueMode.open({ keyValueUrl: server.url }, quietContext())
+  const [resource] = await Array.fromAsync(session.resources())
+  assert.ok(resource)
+  const { signal } = new AbortController()
+  await session.quiesce?.(resource, signal)
+  assert.equal(server.held, true)
+  const source = await session.source(resource, undefined, signal)
+  assert.ok(source.kind === 'stream')
+  const stop = new AbortController()
+  await assert.rejects(
+    async () => {
+      for await (const _ of source.open(stop.signal)) stop.abort()
+    },
+    (error) => error instanceof Error,
+  )
+  await session.release?.(resource, signal)
+  while (server.held) await sleep(5)
+  const destination = { destination: server.url, overwrite: false, remove: false } as const
+  await assert.rejects(
+    keyValueMode.target(destination, {}, quietContext()),
+    (error) => isFailure(error) && error.code === 'refused',
+  )
+  const away = { ...destination, destination: 'http://127.0.0.1:1' }
+  await assert.rejects(
+    keyValueMode.target(away, {}, quietContext()),
+    (error) => isFailure(error) && error.code === 'unavailable',
   )
 })
 
-test('stream', async () => {
-  const ended = await run(process.execPath, [
-    path.join(checkout, 'examples', 'stream.ts'),
-    path.join(scratch.path, 'streams'),
-  ])
-  assert.deepEqual([ended.status, ended.stdout.trim()], [0, process.version], ended.stderr)
+describe('key-value: the mode keeps its contract', async () => {
+  const server = await startKeyValueServer()
+  after(() => server[Symbol.asyncDispose]())
+  server.values.set('key', 'value')
+  const underTest = {
+    mode: keyValueMode,
+    options: { keyValueUrl: server.url },
+    // A connection that was closed here is not yet one that was closed there.
+    isHeld: () => sleep(50).then(() => server.held),
+    restoresToDirectory: false,
+  }
+  for (const { name, run: check } of modeContract(underTest)) test(name, check)
+})
+
+test('every example is run here and stands in the list', () => {
+  const programs = fs
+    .globSync(['*.ts', 'key-value/run.ts'], { cwd: examples })
+    .filter((name) => name !== 'tree.ts')
+  const list = fs.readFileSync(path.join(examples, 'README.md'), 'utf8')
+  assert.deepEqual([...ran].sort(), programs.sort())
+  assert.deepEqual(
+    programs.filter((name) => !list.includes(`](${name})`)),
+    [],
+  )
 })
