@@ -4,7 +4,7 @@
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { closeSync, openSync, readFileSync } from 'node:fs'
+import fs, { closeSync, openSync, readFileSync } from 'node:fs'
 import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
@@ -149,4 +149,18 @@ function descendants(pid: number): number[] {
     .split(' ')
     .filter((word) => word !== '')
     .flatMap((word) => [Number(word), ...descendants(Number(word))])
+}
+
+/** Puts a file into a directory that a server keeps, as its owner would, whatever its name. */
+export function plantFile(directory: string, name: string, content: Uint8Array): void {
+  const { uid, gid } = fs.statSync(directory)
+  let at = directory
+  for (const part of name.split('/').slice(0, -1)) {
+    at = path.join(at, part)
+    if (fs.existsSync(at)) continue
+    fs.mkdirSync(at)
+    fs.chownSync(at, uid, gid)
+  }
+  fs.writeFileSync(path.join(directory, name), content)
+  fs.chownSync(path.join(directory, name), uid, gid)
 }

@@ -213,3 +213,28 @@ async function isHealthy(port: number): Promise<boolean> {
     return false
   }
 }
+
+/** Puts an object as any client of Swift would, whatever its name; the container is made. */
+export async function putObject(
+  { authUrl }: Pick<Swift, 'authUrl'>,
+  container: string,
+  name: string,
+  content: Uint8Array,
+  headers: Readonly<Record<string, string>> = {},
+): Promise<void> {
+  const login = await fetch(authUrl, { headers: { 'x-auth-user': keeper.user, 'x-auth-key': keeper.key } })
+  const token = login.headers.get('x-auth-token') ?? ''
+  const base = `${login.headers.get('x-storage-url')}/${encodeURIComponent(container)}`
+  const encoded = name.split('/').map(encodeURIComponent).join('/')
+  for (const [url, body] of [
+    [base, undefined],
+    [`${base}/${encoded}`, Buffer.from(content)],
+  ] as const) {
+    const answer = await fetch(url, {
+      method: 'PUT',
+      headers: { 'x-auth-token': token, ...(body === undefined ? {} : headers) },
+      ...(body === undefined ? {} : { body }),
+    })
+    if (!answer.ok) throw new Error(`${url}: ${answer.status}`)
+  }
+}

@@ -115,11 +115,15 @@ export interface Restored {
   readonly message: string
 }
 
-/** Restores a backup of `golden` of `host1`, the newest unless another is said, into a new directory. */
+/** Restores a backup of host1, the newest of `golden` unless another is said, into a new directory. */
 export async function restoreForeign(
   storage: Storage,
   back: string,
-  { backup, passphrase }: { readonly backup?: BackupReference; readonly passphrase?: string } = {},
+  {
+    backup,
+    passphrase,
+    name = 'golden',
+  }: { readonly backup?: BackupReference; readonly passphrase?: string; readonly name?: string } = {},
 ): Promise<Restored> {
   const { context, warnings } = listening()
   const lost = () => warnings.filter(({ kind }) => kind === 'unrestored').map((warning) => warning.path)
@@ -131,7 +135,7 @@ export async function restoreForeign(
         engines: [tar],
         target: () => ({ kind: 'tree', path: back, overwrite: false, remove: false }),
         host: 'host1',
-        name: 'golden',
+        name,
         backup,
         workers: 1,
       },

@@ -223,7 +223,8 @@ test('what is no blob is neither listed nor read', async () => {
   await symlink(scratch, join(path, 'linked'))
   const fifo = spawn('mkfifo', [join(path, 'fifo')])
   await once(fifo, 'close')
-  assert.deepEqual(await keys(storage), ['d/blob'])
+  // What may be another program's is listed; what its name forbids to be anybody's, or is no file, is not.
+  assert.deepEqual(await keys(storage), ['d/blob', 'with space', 'ä'])
   for (const key of ['link', 'dangling', 'loop', 'fifo', 'd', 'linked']) {
     await assert.rejects(read(storage, key), { code: 'not-found' }, key)
   }

@@ -1,7 +1,9 @@
 import { readdirSync, readlinkSync } from 'node:fs'
+import path from 'node:path'
 import { after, describe, test } from 'node:test'
 import { storageContract } from '@freezer/sdk/testing'
 import { startFtpd } from '../../../../test/services/ftpd.ts'
+import { plantFile } from '../../../../test/services/service.ts'
 import { keeper, open, type Security } from './support.ts'
 
 const server = await startFtpd()
@@ -27,7 +29,9 @@ for (const security of ['plain', 'explicit', 'implicit'] satisfies Security[]) {
   describe(`an account of ProFTPD, TLS ${security}`, () => {
     const openOne = () => open(keeper(server, `container${opened++}`, security))
     const many = security === 'plain' ? 1050 : 200
-    for (const check of storageContract(openOne, { openHandles, many })) test(check.name, check.run)
+    const plant = async (key: string, content: Uint8Array) =>
+      plantFile(path.join(server.home, `container${opened - 1}`), key, content)
+    for (const check of storageContract(openOne, { openHandles, many, plant })) test(check.name, check.run)
   })
 }
 

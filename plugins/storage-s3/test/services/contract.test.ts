@@ -2,7 +2,7 @@ import { readdirSync, readlinkSync } from 'node:fs'
 import { after, describe, test } from 'node:test'
 import { storageContract } from '@freezer/sdk/testing'
 import { startS3rver } from '../../../../test/services/s3rver.ts'
-import { startSwift } from '../../../../test/services/swift.ts'
+import { putObject, startSwift } from '../../../../test/services/swift.ts'
 import { accessOf, open, valuesOf } from './support.ts'
 
 const swift = await startSwift({ s3: true })
@@ -26,7 +26,8 @@ function openHandles(): number {
 
 describe('a bucket of Swift', () => {
   const openOne = () => open(valuesOf(accessOf(swift), `bucket-${opened++}`))
-  for (const check of storageContract(openOne, { openHandles })) test(check.name, check.run)
+  const plant = (key: string, content: Uint8Array) => putObject(swift, `bucket-${opened - 1}`, key, content)
+  for (const check of storageContract(openOne, { openHandles, plant })) test(check.name, check.run)
 })
 
 describe('a prefix in a bucket of Swift', () => {

@@ -1,6 +1,8 @@
 import { readdirSync, readlinkSync } from 'node:fs'
+import path from 'node:path'
 import { after, describe, test } from 'node:test'
 import { storageContract } from '@freezer/sdk/testing'
+import { plantFile } from '../../../../test/services/service.ts'
 import { type Sshd, startSshd } from '../../../../test/services/sshd.ts'
 import { keeper, open } from './support.ts'
 
@@ -29,7 +31,9 @@ function openHandles({ home, jail }: Sshd): number {
 
 describe('an account of OpenSSH', () => {
   const openOne = () => open(keeper(server, `container${opened++}`))
-  for (const check of storageContract(openOne, { openHandles: () => openHandles(server) })) {
+  const plant = async (key: string, content: Uint8Array) =>
+    plantFile(path.join(server.home, `container${opened - 1}`), key, content)
+  for (const check of storageContract(openOne, { openHandles: () => openHandles(server), plant })) {
     test(check.name, check.run)
   }
 })

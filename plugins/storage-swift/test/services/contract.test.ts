@@ -2,7 +2,7 @@ import { readdirSync, readlinkSync } from 'node:fs'
 import { after, describe, test } from 'node:test'
 import { storageContract } from '@freezer/sdk/testing'
 import { startKeystone } from '../../../../test/services/keystone.ts'
-import { startSwift } from '../../../../test/services/swift.ts'
+import { putObject, startSwift } from '../../../../test/services/swift.ts'
 import { asKeeper, open } from './support.ts'
 
 const password = 'a password of the test'
@@ -30,7 +30,9 @@ function openHandles(): number {
 
 describe('a Swift that keeps its own users', () => {
   const openOne = () => open(asKeeper(server.authUrl, `container ${opened++}`))
-  for (const check of storageContract(openOne, { openHandles, many })) test(check.name, check.run)
+  const plant = (key: string, content: Uint8Array) =>
+    putObject(server, `container ${opened - 1}`, key, content)
+  for (const check of storageContract(openOne, { openHandles, many, plant })) test(check.name, check.run)
 })
 
 describe('names that begin with something, in a container with others', () => {
