@@ -19,7 +19,7 @@ export abstract class FreezerCommand<
   S extends OptionDeclarations,
   D extends OptionDeclarations,
 > extends Command {
-  /** Does the work. `open` opens the container that the options name; `output` shows what is too much for an outcome. */
+  /** Does the work. `open` opens the container that the options name, where they do; `output` shows what is too much for an outcome. */
   abstract perform(
     invocation: Invocation<S, D>,
     context: Context,
