@@ -21,7 +21,9 @@ test('they name every option that help names', async () => {
   const page = read('core/man/freezer.1').replaceAll('\\-', '-')
   for (const command of ['backup', 'restore', 'copy', 'prune', 'key add']) {
     const { stdout } = await freezer(...command.split(' '), '--help')
-    const named = [...stdout.matchAll(/^ +(?:-\w, )?(--[\w[\]-]+)/gm)].map(([, name = '']) => name).filter((name) => !name.endsWith('-'))
+    const named = [...stdout.matchAll(/^ +(?:-\w, )?(--[\w[\]-]+)/gm)]
+      .map(([, name = '']) => name)
+      .filter((name) => !name.endsWith('-'))
     assert.ok(named.length > 10)
     for (const name of named) {
       assert.ok(

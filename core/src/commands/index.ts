@@ -1,6 +1,7 @@
 import Backup from './backup.ts'
 import Cat from './cat.ts'
 import Check from './check.ts'
+import Completion from './completion.ts'
 import Copy from './copy.ts'
 import Diff from './diff.ts'
 import Dump from './dump.ts'
@@ -45,4 +46,5 @@ export const commands = {
   limit: Limit,
   'storage:test': StorageTest,
   heal: Heal,
+  completion: Completion,
 }
