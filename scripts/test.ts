@@ -10,7 +10,7 @@ const files = globSync(
   long
     ? ['test/long/*.test.ts']
     : services
-      ? ['plugins/*/test/services/*.test.ts']
+      ? ['core/test/services/*.test.ts', 'plugins/*/test/services/*.test.ts']
       : [
           'sdk/test/*.test.ts',
           'core/test/*.test.ts',

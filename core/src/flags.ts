@@ -69,7 +69,8 @@ function flagged(groups: readonly OptionGroup[]) {
   )
 }
 
-function helpValue(declaration: OptionDeclaration): { helpValue: string } {
+/** What the value is called in help, as oclif wants it. */
+export function helpValue(declaration: OptionDeclaration): { helpValue: string } {
   if (declaration.value !== undefined) return { helpValue: declaration.value }
   if ('choices' in declaration && declaration.choices !== undefined) {
     return { helpValue: declaration.choices.join('|') }
@@ -86,7 +87,8 @@ function helpValue(declaration: OptionDeclaration): { helpValue: string } {
   return { helpValue: names[declaration.type as keyof typeof names] }
 }
 
-function helpDefault(declaration: OptionDeclaration): { default?: string } {
+/** The default in words, as oclif wants it. */
+export function helpDefault(declaration: OptionDeclaration): { default?: string } {
   const value = declaration.default
   if (value === undefined || declaration.type === 'list') return {}
   if (declaration.type === 'bytes') return { default: binaryUnits(Number(value)) }

@@ -134,7 +134,17 @@ async function startAround<S extends OptionDeclarations, D extends OptionDeclara
   const hooked = hookTimeout !== undefined && [before, after, onFailure].some((one) => one !== undefined)
   if (!watched && !hooked) return {}
   const subject = spec.watched?.(invocation.options) ?? { name: backupName, host: hostname }
-  const run = { id: randomUUID(), started: context.now(), command, subject, invocation, context, warn }
+  // Whatever is watched, or has hooks, works on a container.
+  const onContainer = invocation as Invocation<ContainerOptions, D>
+  const run = {
+    id: randomUUID(),
+    started: context.now(),
+    command,
+    subject,
+    invocation: onContainer,
+    context,
+    warn,
+  }
   const { watchRun } = await import('./watch.ts')
   const watch = watched ? watchRun(run) : undefined
   if (!hooked) return { watch }

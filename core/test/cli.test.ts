@@ -56,6 +56,7 @@ suite('help', () => {
     diff: 'container storage encrypt-pass-file backup-name hostname [no-]times',
     cat: 'container storage encrypt-pass-file backup-name hostname',
     dump: 'container storage encrypt-pass-file backup-name hostname format',
+    completion: 'shell',
     'key:list': 'container storage encrypt-pass-file key-file',
     'key:add': 'new-pass-file new-key-file [no-]recipient recipient-file recipient-host label',
     'key:remove': 'key-id [no-]force',

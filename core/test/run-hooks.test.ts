@@ -337,6 +337,7 @@ suite('hooks', () => {
       'backup',
       'check',
       'copy',
+      'heal',
       'prune',
       'restore',
       'verify',

@@ -31,6 +31,7 @@ const spec: CommandSpec<typeof selectors, typeof ownOptions> = {
   options: ownOptions,
   providers: ({ storage }) => [{ kind: 'storage', name: storage }],
   kinds: ['storage'],
+  hooked: true,
 }
 
 export default class Heal extends FreezerCommand<typeof selectors, typeof ownOptions> {

@@ -1,6 +1,7 @@
 import Backup from './backup.ts'
 import Cat from './cat.ts'
 import Check from './check.ts'
+import Completion from './completion.ts'
 import Copy from './copy.ts'
 import Diff from './diff.ts'
 import Dump from './dump.ts'
@@ -67,4 +68,5 @@ export const commands = {
   'plugins:lock': PluginsLock,
   'plugins:check': PluginsCheck,
   'plugins:create': PluginsCreate,
+  completion: Completion,
 }
