@@ -62,6 +62,7 @@ suite('help', () => {
     'key:remove': 'key-id [no-]force',
     'key:rotate': '[no-]remove-others',
     limit: 'upload-limit download-limit to-upload-limit to-download-limit',
+    heal: '[no-]read-data keys-from [no-]dry-run storage',
     'storage:test': 'container storage test-bytes test-objects [no-]create',
     'plugins:list': 'plugin-lock',
     'plugins:available': 'plugin-lock',
