@@ -44,8 +44,10 @@ async function withNames(selectors: OptionDeclarations, registry: Registry): Pro
   return Object.fromEntries(
     Object.entries(selectors).map(([name, declaration]) => {
       const names = namesOf(name)
-      const help = names === undefined ? declaration.help : `${declaration.help}: ${names.join(', ')}`
-      return [name, { ...declaration, help }]
+      if (names === undefined) return [name, declaration]
+      // The first line is what help shows.
+      const [first, ...rest] = declaration.help.split('\n')
+      return [name, { ...declaration, help: [`${first}: ${names.join(', ')}`, ...rest].join('\n') }]
     }),
   )
 }
