@@ -11,9 +11,9 @@ import type {
   Storage,
   StorageDriver,
 } from '@freezer/sdk'
-import { Failure, providerKinds, spell, throwIfAborted } from '@freezer/sdk'
+import { Failure, providerKinds, sourcesOf, spell, throwIfAborted } from '@freezer/sdk'
 import type { Check } from '@freezer/sdk/testing'
-import { codecContract, engineContract, storageContract } from '@freezer/sdk/testing'
+import { codecContract, engineContract, storageContract, streamEngineContract } from '@freezer/sdk/testing'
 import type { Candidate, Registry } from '../admission.ts'
 import { admit } from '../admission.ts'
 import type { Sources } from '../configuration.ts'
@@ -32,7 +32,10 @@ type Kit<K extends ProviderKind> = (
 const kits: { readonly [K in ProviderKind]?: Kit<K> } = {
   storage: storageChecks,
   codec: (codec, options) => codecContract({ codec, options }),
-  engine: (engine, options) => engineContract({ engine, options }),
+  engine: (engine, options) => {
+    const bySource = { tree: engineContract, stream: streamEngineContract }
+    return sourcesOf(engine).flatMap((kind) => bySource[kind]({ engine, options }))
+  },
 }
 
 /** What became of one check of one provider. */

@@ -178,9 +178,9 @@ async function feed(
   try {
     for await (const chunk of chunks) {
       if (!isShut() && !stdin.write(chunk)) {
-        await new Promise<void>((resolve) => {
-          wake = resolve
-          if (isShut()) resolve()
+        await new Promise<void>((go) => {
+          wake = go
+          if (isShut()) go()
         })
       }
       if (isShut()) {

@@ -47,6 +47,7 @@ export interface ModeSession extends AsyncDisposable {
 export interface Mode<D extends OptionDeclarations = OptionDeclarations> {
   readonly name: string
   readonly description: string
+  /** PATH of the command line is its option `pathToBackup`, where it declares one, required or not; else PATH is refused. */
   readonly options: D
   /** The kinds of source that its resources are; trees alone when it does not say. Since 1.2. */
   readonly sources?: readonly Source['kind'][]

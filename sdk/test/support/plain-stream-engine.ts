@@ -104,7 +104,7 @@ async function restore({ target, entries, archive }: EngineRestore): Promise<voi
       if (target.kind === 'entries')
         await target.begin(entry, { attributes: [], device: { major: 0, minor: 0 } })
       let failure: Failure | undefined
-      for (let done = 0; content && done < entry.place.length; ) {
+      for (let done = content ? 0 : entry.place.length; done < entry.place.length; ) {
         const bytes = await Promise.resolve()
           .then(() => archive.at(entry.place.level, entry.place.offset + done))
           .catch((error: Failure) => {
