@@ -3,7 +3,15 @@ import assert from 'node:assert/strict'
 import fs from 'node:fs'
 import path from 'node:path'
 import { after, before, test } from 'node:test'
-import { pack, packAll, type Registry, runIn, startRegistry, userEnvironment } from './support/packages.ts'
+import {
+  manifestOf,
+  pack,
+  packAll,
+  type Registry,
+  runIn,
+  startRegistry,
+  userEnvironment,
+} from './support/packages.ts'
 import { type Ended, scratchDirectory } from './support/program.ts'
 
 const scratch = scratchDirectory('plugins')
@@ -51,7 +59,7 @@ test('every package installs from its tarball without a compiler, and the progra
   assert.deepEqual(refused, [])
   const packages = fs
     .readdirSync(at('tarballs'))
-    .filter((name) => !/-(sdk|core|filesystem|paths|openstack)-\d/.test(name))
+    .filter((name) => manifestOf(at('tarballs', name)).freezer !== undefined)
   assert.equal(plugins.length, packages.length)
   for (const { file } of plugins) assert.ok(file.startsWith(at('prefix', 'node_modules')), file)
 })
@@ -127,7 +135,7 @@ test('what was created works in every command, with its flags under its own head
   for (const heading of ['CODEC MY-CODEC FLAGS', 'NOTIFIER MY-NOTIFIER FLAGS']) {
     assert.match(help, new RegExp(`^${heading}$`, 'm'))
   }
-  for (const name of ['my-storage', 'my-mode', 'my-engine', 'my-codec']) assert.match(help, new RegExp(name))
+  for (const name of ['my-mode', 'my-engine', 'my-codec']) assert.match(help, new RegExp(name))
   await roundTrip(at('blobs.sqlite'), ['--storage', 'my-storage'])
   const storage = ['--storage', 'my-storage', '--container', at('blobs.sqlite')]
   for (const command of ['list', 'check', 'status', 'info']) succeeded(await freezer(command, ...storage))

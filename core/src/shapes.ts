@@ -10,6 +10,7 @@ const functions: Partial<Record<ProviderKind, readonly string[]>> = {
   codec: ['open', 'expansion'],
   storage: ['open'],
   notifier: ['notify'],
+  reader: ['recognises', 'open'],
 }
 
 /** Kinds that threads load anew, by a module. */

@@ -35,6 +35,7 @@ export function pack(folder: string, directory: string): string {
 interface Manifest {
   readonly name: string
   readonly version: string
+  readonly freezer?: object
 }
 
 /** `package.json` of a tarball. */

@@ -13,7 +13,13 @@ import type {
 } from '@freezer/sdk'
 import { Failure, providerKinds, sourcesOf, spell, throwIfAborted } from '@freezer/sdk'
 import type { Check } from '@freezer/sdk/testing'
-import { codecContract, engineContract, storageContract, streamEngineContract } from '@freezer/sdk/testing'
+import {
+  codecContract,
+  engineContract,
+  modeContract,
+  storageContract,
+  streamEngineContract,
+} from '@freezer/sdk/testing'
 import type { Candidate, Registry } from '../admission.ts'
 import { admit } from '../admission.ts'
 import type { Sources } from '../configuration.ts'
@@ -28,7 +34,10 @@ type Kit<K extends ProviderKind> = (
   context: Context,
 ) => readonly Check[] | Promise<readonly Check[]>
 
-/** The checks of each kind that has some. */
+/**
+ * The checks of each kind that can be put through some by itself. Those of a snapshot provider or a notifier need eyes of
+ * their own on what it does, which its author's tests have.
+ */
 const kits: { readonly [K in ProviderKind]?: Kit<K> } = {
   storage: storageChecks,
   codec: (codec, options) => codecContract({ codec, options }),
@@ -36,6 +45,8 @@ const kits: { readonly [K in ProviderKind]?: Kit<K> } = {
     const bySource = { tree: engineContract, stream: streamEngineContract }
     return sourcesOf(engine).flatMap((kind) => bySource[kind]({ engine, options }))
   },
+  // What a backup of a mode is restored into only its author knows.
+  mode: (mode, options) => modeContract({ mode, options, restoresToDirectory: false }),
 }
 
 /** What became of one check of one provider. */

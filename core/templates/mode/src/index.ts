@@ -1,4 +1,3 @@
-import { resolve } from 'node:path'
 import { declareMode, type Plugin } from '@freezer/sdk'
 
 export const mode = declareMode({
@@ -11,15 +10,9 @@ export const mode = declareMode({
     const { openDatabase } = await import('./database.ts')
     return openDatabase(pathToBackup)
   },
-  // A backup of this mode is a directory with one file, so it is restored like any directory.
-  async target({ destination, overwrite, remove, purpose }) {
-    return {
-      kind: 'tree',
-      path: resolve(destination),
-      overwrite,
-      remove,
-      ...(purpose === undefined ? {} : { purpose }),
-    }
+  async target(destination) {
+    const { directory } = await import('./target.ts')
+    return directory(destination)
   },
 })
 

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { after, test } from 'node:test'
 import { isFailure } from '@freezer/sdk'
+import { modeContract } from '@freezer/sdk/testing'
 import { mode } from '../src/index.ts'
 
 const scratch = mkdtempSync(join(tmpdir(), 'mode-'))
@@ -32,6 +33,10 @@ test('copies what was committed while somebody writes, and leaves nothing behind
   writer.close()
   assert.equal(existsSync(copies), false)
 })
+
+const options = { pathToBackup: file }
+const missing = { pathToBackup: join(scratch, 'none') }
+for (const check of modeContract({ mode, options, missing })) test(check.name, check.run)
 
 test('says so when there is no database', async () => {
   await assert.rejects(mode.open({ pathToBackup: join(scratch, 'none') }, context), (error) => {
