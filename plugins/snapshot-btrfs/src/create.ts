@@ -28,10 +28,9 @@ export async function createSnapshot(
     await btrfsProgram(words, `make a snapshot of ${place.root} in ${where}`, signal)
     throwIfAborted(signal)
     const made = await lstat(at)
-    const omitted = await omittedBelow(place, signal)
     return {
       path: join(at, relative(place.root, place.path)),
-      omitted,
+      omitted: (until) => omittedBelow(place, until),
       verify: () => expectStill(at, made.dev),
       [Symbol.asyncDispose]: () => remove(at, `remove the snapshot ${at}`),
     }

@@ -14,9 +14,10 @@ export interface Snapshot extends AsyncDisposable {
   readonly path: string
   /**
    * What lies below the path and not in the view, relative to it: other volumes that are mounted there. A part that holds
-   * nothing may be left out. The host tells of what was not excluded as `unread`.
+   * nothing may be left out. The host asks once nothing is held any more, and tells of what was not excluded as `unread`.
+   * @throws Failure when it cannot find out
    */
-  readonly omitted?: readonly string[]
+  omitted?(signal: AbortSignal): Promise<readonly string[]>
   /**
    * Whether the view held to the end: some providers notice only afterwards that a snapshot overflowed.
    * @throws Failure `source` when what was read through it cannot be trusted

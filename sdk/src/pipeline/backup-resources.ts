@@ -117,6 +117,7 @@ async function backupResource(
     const shown = frozen?.snapshot.path ?? resource.path
     const found = await bounded(session.source(resource, shown, hold.signal), hold.signal, `The mode ${mode}`)
     const source = frozen === undefined ? found : frozenSource(found, frozen, mode)
+    const omitted = frozen === undefined ? [] : await missing(source, frozen, held.signal)
     return backup(
       {
         ...template,
@@ -125,7 +126,7 @@ async function backupResource(
         name,
         source,
         mode: { name: mode, facts: hold.facts },
-        ...(frozen === undefined ? {} : { moment: frozen.moment, omitted: missing(source, frozen) }),
+        ...(frozen === undefined ? {} : { moment: frozen.moment, omitted }),
         copied: async () => {
           await hold.release()
           await frozen?.snapshot.verify()
@@ -175,10 +176,15 @@ function frozenSource(source: Source, { snapshot, from, to }: Frozen, mode: stri
 }
 
 /** What a person expects in the backup of `source` and the snapshot does not have. */
-function missing(source: Source, { snapshot }: Frozen): readonly string[] {
+async function missing(
+  source: Source,
+  { snapshot }: Frozen,
+  signal: AbortSignal,
+): Promise<readonly string[]> {
   if (source.kind !== 'tree' || source.oneFileSystem) return []
   const excluded = matcher(source.exclude)
-  const within = (snapshot.omitted ?? []).flatMap((path) => {
+  const omitted = (await snapshot.omitted?.(signal)) ?? []
+  const within = omitted.flatMap((path) => {
     const below = relative(source.path, `${snapshot.path}${sep}${path}`)
     return below.startsWith('..') ? [] : [below]
   })
