@@ -61,6 +61,7 @@ suite('help', () => {
     'key:add': 'new-pass-file new-key-file [no-]recipient recipient-file recipient-host label',
     'key:remove': 'key-id [no-]force',
     'key:rotate': '[no-]remove-others',
+    heal: 'container storage encrypt-pass-file read-data keys-from [no-]dry-run',
     limit: 'upload-limit download-limit to-upload-limit to-download-limit',
     heal: '[no-]read-data keys-from [no-]dry-run storage',
     'storage:test': 'container storage test-bytes test-objects [no-]create',

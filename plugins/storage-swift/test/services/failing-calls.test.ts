@@ -9,7 +9,7 @@ const server = await startSwift({ pageSize: 10 })
 after(() => server[Symbol.asyncDispose]())
 let opened = 0
 // A prune need not wait for listings that lag here.
-const openOne = () => open({ ...asKeeper(server.authUrl, `container ${opened++}`), swiftSettle: '100ms' })
+const openOne = () => open({ ...asKeeper(server.authUrl, `container ${opened++}`), swiftSettle: '1s' })
 const engine = { engine: tar, options: {} }
 
 for (const check of storageFaults({ open: openOne, engine, strikes: 2 })) test(check.name, check.run)
