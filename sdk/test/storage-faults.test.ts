@@ -1,6 +1,6 @@
 import { test } from 'node:test'
 import { memoryStorage, storageFaults } from '@freezer/sdk/testing'
-import { plainEngine } from './support/plain-engine.ts'
+import { engine as plainEngine } from '../../core/templates/engine/src/index.ts'
 
 const engine = { engine: plainEngine, options: {} }
 

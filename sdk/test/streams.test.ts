@@ -7,7 +7,7 @@ import { after, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { backup, openRepository, quietContext, restore, type Storage } from '@freezer/sdk'
 import { memoryStorage, noise } from '@freezer/sdk/testing'
-import { plainEngine } from './support/plain-engine.ts'
+import { engine as plainEngine } from '../../core/templates/engine/src/index.ts'
 
 const scratch = fs.mkdtempSync(path.join(os.tmpdir(), 'freezer-streams-'))
 after(() => fs.rmSync(scratch, { recursive: true }))
