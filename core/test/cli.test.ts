@@ -75,6 +75,7 @@ suite('help', () => {
     'plugins:lock': 'lock-file',
     'plugins:check': 'package provider set',
     'plugins:create': 'kind name dir',
+    heal: '[no-]read-data keys-from [no-]dry-run storage-policy',
   }
   for (const [name, command] of Object.entries(commands)) {
     test(`of ${name} shows every option, under the heading of who provides it`, async () => {

@@ -149,7 +149,7 @@ export async function readLeases(
       group: textOf(lease['group']),
       chain: textOf(lease['chain']),
       refreshed: times.length === 0 ? undefined : Math.max(...times),
-      heal: lease['heal'] === 'yes',
+      ...(lease['heal'] === 'yes' ? { heal: true } : {}),
     }
   })
   return {
