@@ -234,9 +234,9 @@ export class ThreadArchiveReader implements ArchiveReader {
       const [oldest] = ofLevel
       if (ofLevel.length > heldOfLevel && oldest !== undefined) this.#drop(oldest)
       // Chains of many levels must not hold blocks of each; the least recently read goes first.
-      for (const other of [...this.#held]) {
-        if (this.#heldBytes <= heldLimit || other === block) break
-        this.#drop(other)
+      for (let first = this.#held[0]; this.#heldBytes > heldLimit; first = this.#held[0]) {
+        if (first === undefined || first === block) break
+        this.#drop(first)
       }
     }
     if (block.answers === undefined) this.#post({ type: 'taken', blocks: 1 })
