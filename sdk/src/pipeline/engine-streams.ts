@@ -184,12 +184,13 @@ export class ThreadEntryReader implements EntryReader {
 }
 
 /**
- * Blocks of archives, sent ahead as planned. Holds the last one used of each level, and asks for what is not there. A
+ * Blocks of archives, sent ahead as planned. Holds the last ones used of each level, and asks for what is not there. A
  * block that arrived and was passed over is dropped when something later is waited for.
  */
 export class ThreadArchiveReader implements ArchiveReader {
   readonly #post: Post
-  readonly #held = new Map<number, SentBlock>()
+  /** The one that was used last comes last. */
+  readonly #held: SentBlock[] = []
   #ahead: SentBlock[] = []
   #waiting: { level: number; offset: number; arrival: PromiseWithResolvers<SentBlock> } | undefined
   #failure: Failure | undefined
@@ -202,8 +203,12 @@ export class ThreadArchiveReader implements ArchiveReader {
 
   at(level: number, offset: number): Uint8Array | undefined | Promise<Uint8Array | undefined> {
     if (this.#failure !== undefined) throw this.#failure
-    const held = this.#held.get(level)
-    if (held !== undefined && contains(held, level, offset)) return this.#view(held, offset)
+    const held = this.#held.findLastIndex((block) => contains(block, level, offset))
+    const last = this.#held[held]
+    if (last !== undefined) {
+      if (held < this.#held.length - 1) this.#held.push(...this.#held.splice(held, 1))
+      return this.#view(last, offset)
+    }
     const found = this.#ahead.findIndex((block) => contains(block, level, offset))
     if (found >= 0) {
       const [block] = this.#ahead.splice(found, 1)
@@ -222,20 +227,26 @@ export class ThreadArchiveReader implements ArchiveReader {
   }
 
   #use(block: SentBlock, offset: number): Uint8Array | undefined {
-    const before = this.#held.get(block.level)
-    this.#heldBytes += block.size - (before?.size ?? 0)
-    this.#held.delete(block.level)
-    if (before?.bytes !== undefined) release(before.bytes)
-    this.#held.set(block.level, block)
-    // Chains of many levels must not hold a block of each; the least recently read goes first.
-    for (const [level, other] of this.#held) {
-      if (this.#heldBytes <= heldLimit || other === block) break
-      this.#held.delete(level)
-      this.#heldBytes -= other.size
-      if (other.bytes !== undefined) release(other.bytes)
+    if (block.size > 0) {
+      this.#held.push(block)
+      this.#heldBytes += block.size
+      const ofLevel = this.#held.filter(({ level }) => level === block.level)
+      const [oldest] = ofLevel
+      if (ofLevel.length > heldOfLevel && oldest !== undefined) this.#drop(oldest)
+      // Chains of many levels must not hold blocks of each; the least recently read goes first.
+      for (let first = this.#held[0]; this.#heldBytes > heldLimit; first = this.#held[0]) {
+        if (first === undefined || first === block) break
+        this.#drop(first)
+      }
     }
     if (block.answers === undefined) this.#post({ type: 'taken', blocks: 1 })
     return this.#view(block, offset)
+  }
+
+  #drop(block: SentBlock): void {
+    this.#held.splice(this.#held.indexOf(block), 1)
+    this.#heldBytes -= block.size
+    if (block.bytes !== undefined) release(block.bytes)
   }
 
   #view(block: SentBlock, offset: number): Uint8Array | undefined {
@@ -268,6 +279,8 @@ export class ThreadArchiveReader implements ArchiveReader {
 
 /** Bytes of blocks held for levels that may be read again. */
 const heldLimit = 24 * 2 ** 20
+/** Blocks held of a level: archives of GNU tar have all directories first, so two places of them are read in turns. */
+const heldOfLevel = 3
 
 function contains(block: SentBlock, level: number, offset: number): boolean {
   return block.level === level && offset >= block.start && offset < block.start + block.size
