@@ -30,7 +30,12 @@ function providers({ pages }: Manual): { section: OptionSection; commands: strin
   const found = new Map<string, { section: OptionSection; commands: string[] }>()
   for (const { name, groups } of pages) {
     for (const section of groups) {
-      const one = found.get(section.title) ?? { section, commands: [] }
+      // A mode has other options for a restore than for a backup.
+      const one = found.get(section.title) ?? { section: { title: section.title, options: [] }, commands: [] }
+      const more = section.options.filter(({ name: own }) =>
+        one.section.options.every((other) => other.name !== own),
+      )
+      one.section = { title: section.title, options: [...one.section.options, ...more] }
       one.commands.push(name)
       found.set(section.title, one)
     }

@@ -57,6 +57,7 @@ suite('help', () => {
     cat: 'container storage encrypt-pass-file backup-name hostname',
     dump: 'container storage encrypt-pass-file backup-name hostname format',
     completion: 'shell',
+    heal: 'container storage encrypt-pass-file before after',
     'key:list': 'container storage encrypt-pass-file key-file',
     'key:add': 'new-pass-file new-key-file [no-]recipient recipient-file recipient-host label',
     'key:remove': 'key-id [no-]force',

@@ -6,7 +6,7 @@ import { commands } from '../commands/index.ts'
 import { discover } from '../discovery.ts'
 import { failProgram } from '../failing.ts'
 import type { Translated } from '../invocation.ts'
-import { providerGroups, watchOptionsOf } from '../invocation.ts'
+import { earlyOptions, providerGroups, restoreGroups, underLock, watchOptionsOf } from '../invocation.ts'
 import { commonOptions } from '../options.ts'
 import type { Outcome } from '../output/reporter.ts'
 import { unwritten, watchStreams } from '../output/unwritten.ts'
@@ -41,7 +41,9 @@ async function run(argv: readonly string[], config: Config): Promise<number> {
   if (asks('--help', '-h')) process.stdout.write(helpText())
   else if (asks('--version', '-V')) process.stdout.write(`${config.version}\n`)
   if (asks('--help', '-h', '--version', '-V')) return 0
-  const registry = discover(config)
+  const { pluginLock } = earlyOptions(argv, process.env)
+  // The code of a plugin that the lock does not allow is not even asked for its options.
+  const registry = await underLock(discover(config), pluginLock)
   const declarations: OptionDeclarations = Object.assign(
     {},
     ...Object.values(commands).map(({ spec }) => ({
@@ -50,7 +52,9 @@ async function run(argv: readonly string[], config: Config): Promise<number> {
       ...spec.options,
     })),
     execSpec.options,
-    ...(await providerGroups(registry)).map((group) => group.declarations),
+    ...[...(await providerGroups(registry)), ...(await restoreGroups(registry))].map(
+      (group) => group.declarations,
+    ),
     commonOptions,
   )
   const translation = translate(argv, {
