@@ -46,7 +46,7 @@ const kits: { readonly [K in ProviderKind]?: Kit<K> } = {
     return sourcesOf(engine).flatMap((kind) => bySource[kind]({ engine, options }))
   },
   // What a backup of a mode is restored into only its author knows.
-  mode: (mode, options) => modeContract({ mode, options, restoresToDirectory: false }),
+  mode: (mode, options) => modeContract({ mode, options, restoresTo: 'nothing' }),
 }
 
 /** What became of one check of one provider. */
