@@ -57,14 +57,12 @@ suite('help', () => {
     cat: 'container storage encrypt-pass-file backup-name hostname',
     dump: 'container storage encrypt-pass-file backup-name hostname format',
     completion: 'shell',
-    heal: 'container storage encrypt-pass-file before after',
     'key:list': 'container storage encrypt-pass-file key-file',
     'key:add': 'new-pass-file new-key-file [no-]recipient recipient-file recipient-host label',
     'key:remove': 'key-id [no-]force',
     'key:rotate': '[no-]remove-others',
-    heal: 'container storage encrypt-pass-file read-data keys-from [no-]dry-run',
+    heal: 'container storage storage-policy encrypt-pass-file before after [no-]read-data keys-from [no-]dry-run',
     limit: 'upload-limit download-limit to-upload-limit to-download-limit',
-    heal: '[no-]read-data keys-from [no-]dry-run storage',
     'storage:test': 'container storage test-bytes test-objects [no-]create',
     'plugins:list': 'plugin-lock',
     'plugins:available': 'plugin-lock',
@@ -76,7 +74,6 @@ suite('help', () => {
     'plugins:lock': 'lock-file',
     'plugins:check': 'package provider set',
     'plugins:create': 'kind name dir',
-    heal: '[no-]read-data keys-from [no-]dry-run storage-policy',
   }
   for (const [name, command] of Object.entries(commands)) {
     test(`of ${name} shows every option, under the heading of who provides it`, async () => {
