@@ -301,14 +301,15 @@ describe('a tree of 20,000 entries at level 2, encrypted', () => {
     assert.ok((made[2]?.entries ?? 0) >= 20_000)
   })
 
-  test('ls of a directory reads the root of the index and a page or two', async (t) => {
+  test('ls of a directory reads the root of the index and a few pages', async (t) => {
     const { result, gets, bytes } = await cost(storage, async () => {
       await using opened = await openBackup(repository, 'latest', {}, quietContext(signal))
       return Array.fromAsync(listEntries(opened, { path: 'directory-150' }), entryPath)
     })
     assert.equal(result.length, 101)
     t.diagnostic(`${gets} reads, ${bytes} bytes of ${indexBytes} of the index and ${total} in all`)
-    assert.ok(gets <= 5, `${gets} reads`)
+    // The manifest twice, the root of the index, the page with the directory, and one or two with what is in it.
+    assert.ok(gets <= 6, `${gets} reads`)
     assert.ok(bytes < indexBytes / 4, `${bytes} bytes`)
   })
 

@@ -4,6 +4,7 @@ import { declareMode, Failure, type Plugin } from '@freezer/sdk'
 export const keyValueMode = declareMode({
   name: 'key-value',
   description: 'The values of a key-value store',
+  sources: ['stream'],
   options: {
     keyValueUrl: { type: 'string', value: 'URL', required: true, help: 'Address of the store' },
   },
