@@ -35,11 +35,16 @@ function backUp(source: string, container: string, options: readonly string[]): 
   const words = ['--action', 'backup', '--mode', 'fs', '--storage', 'local', '--container', container]
   const whose = ['--path-to-backup', source, '--backup-name', 'golden', '--hostname', 'host1']
   const log = ['--log-file', path.join(scratch.path, 'log')]
-  const { status, stdout, stderr } = spawnSync('freezer-agent', [...words, ...whose, ...log, ...options], {
-    encoding: 'utf8',
-    env: { PATH: process.env['PATH'], HOME: scratch.path, ...nowhere },
-    timeout: 60_000,
-  })
+  // By its path: a program of ours has the same name.
+  const { status, stdout, stderr } = spawnSync(
+    '/usr/bin/freezer-agent',
+    [...words, ...whose, ...log, ...options],
+    {
+      encoding: 'utf8',
+      env: { PATH: process.env['PATH'], HOME: scratch.path, ...nowhere },
+      timeout: 60_000,
+    },
+  )
   assert.equal(status, 0, `${stdout}${stderr}`)
 }
 
