@@ -120,11 +120,49 @@ const promises: readonly Promised[] = [
     tests: ['plugins/storage-swift/test/services/faults.test.ts (npm run test:services)'],
   },
   {
-    promise: 'A storage, codec or engine that breaks its contract is caught',
+    promise:
+      'Of several storages each restores by itself; one that is away, fails or is damaged harms no other, and a heal brings it up to date',
+    tests: ['test/several.test.ts', 'sdk/test/mirrors.test.ts'],
+  },
+  {
+    promise: 'What a program writes is backed up and brought back whole, or is no backup',
+    tests: ['test/streams.test.ts', 'test/command.test.ts', 'sdk/test/streams.test.ts'],
+  },
+  {
+    promise:
+      'What a mode holds is let go once, on success, failure and abort, before the manifest; a snapshot is removed',
+    tests: [
+      'test/hold.test.ts',
+      'sdk/test/hold.test.ts',
+      'plugins/snapshot-btrfs/test/services/program.test.ts (npm run test:services)',
+    ],
+  },
+  {
+    promise: 'Calls of a storage that fail, lag or answer wrongly lose nothing and restore no wrong byte',
+    tests: ['sdk/test/storage-faults.test.ts', 'plugins/storage-*/test/services (npm run test:services)'],
+  },
+  {
+    promise: 'A container of the Python Freezer is read and never changed; its damage is named',
+    tests: [
+      'test/foreign.test.ts',
+      'plugins/reader-freezer-python/test/services/live.test.ts (npm run test:services)',
+    ],
+  },
+  {
+    promise: 'A plugin made for older contracts runs with the newest program; a broken one disturbs no other',
+    tests: ['test/skew.test.ts', 'core/test/admission.test.ts', 'test/plugins.test.ts'],
+  },
+  {
+    promise:
+      'A storage, codec, engine, mode, snapshot provider or notifier that breaks its contract is caught',
     tests: [
       'sdk/test/storage-contract.test.ts',
       'sdk/test/codec-contract.test.ts',
       'sdk/test/engine-contract.test.ts',
+      'sdk/test/stream-engine-contract.test.ts',
+      'sdk/test/mode-contract.test.ts',
+      'sdk/test/snapshot-contract.test.ts',
+      'sdk/test/notifier-contract.test.ts',
     ],
   },
 ]

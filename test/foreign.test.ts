@@ -203,6 +203,26 @@ test('what would write to the container is refused, and says what to do', async 
   assert.deepEqual(filesBelow(container), before)
 })
 
+test('as one of several storages it is left as it is too, by backups and heals', async () => {
+  const { container } = copyOf('tar-gzip-plain', fresh())
+  const before = filesBelow(container)
+  const source = fresh()
+  fs.mkdirSync(source)
+  const config = fresh()
+  const sections = [container, fresh()].map(
+    (each, at) => `[storage:s${at}]\nstorage = local\ncontainer = ${each}\n`,
+  )
+  for (const text of [sections.join(''), sections.toReversed().join('')]) {
+    fs.writeFileSync(config, text)
+    for (const words of [['heal'], ['backup', source, '-N', 'golden'], ['heal']]) {
+      const { status, stderr } = await freezer(...words, '--config', config)
+      assert.equal(status, 5, `${words[0]}: ${stderr}`)
+      assert.match(stderr, /s0.*OpenStack Freezer/)
+      assert.deepEqual(filesBelow(container), before)
+    }
+  }
+})
+
 test('a container of our own comes first, whatever else lies there', async () => {
   const { container } = copyOf('tar-gzip-plain', fresh())
   fs.writeFileSync(path.join(container, 'freezer'), '{"format":"freezer container","version":1}\n')

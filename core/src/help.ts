@@ -1,11 +1,21 @@
 import { spell } from '@freezer/sdk'
 import type { Command } from '@oclif/core/command'
-import { Help } from '@oclif/core/help'
+import { CommandHelp, Help } from '@oclif/core/help'
 import type { CommandClass } from './command.ts'
 import type { OptionGroup } from './flags.ts'
 
+/** The summary stands above, and not again in the description. */
+class FreezerCommandHelp extends CommandHelp {
+  protected override description(): string | undefined {
+    const { description } = this.command
+    return description === undefined ? undefined : this.wrap(description)
+  }
+}
+
 /** Help with the options of every installed provider that a command can use, each under a heading of its own. */
 export default class FreezerHelp extends Help {
+  protected override CommandHelpClass = FreezerCommandHelp
+
   override async showCommandHelp(command: Command.Loadable): Promise<void> {
     const loaded = await command.load()
     if (!('spec' in loaded)) return super.showCommandHelp(command)

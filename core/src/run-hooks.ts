@@ -151,7 +151,10 @@ async function hook({ run, kind, command, told, known, stop, limit }: HookCall):
       throw new Failure('hook', `The ${name} command took longer than ${limit / 1000} seconds.`, {
         remedy: 'Give it more time with --hook-timeout.',
       })
-    if (end.status !== 0) throw new Failure('hook', `The ${name} command ${program} ${ending(end)}.`)
+    if (end.status !== 0)
+      throw new Failure('hook', `The ${name} command ${program} ${ending(end)}.`, {
+        remedy: 'Run it by itself, or this with --debug, to see all that it prints.',
+      })
   } catch (error) {
     if (isFailure(error)) throw error
     const { code = 'unknown' } = error as NodeJS.ErrnoException

@@ -91,6 +91,7 @@ suite('help', () => {
       const needsStorage = /^STORAGE LOCAL FLAGS\n +--container=DIR +\(required\)/m.test(stdout)
       assert.equal(needsStorage, kinds.includes('storage'))
       assert.match(stdout, /^EXAMPLES\n +\$ freezer /m)
+      assert.equal(stdout.split(stdout.split('\n', 1)[0] ?? '').length, 2, 'the summary stands there once')
       if (name === 'backup') assert.match(stdout, /^MODE FS FLAGS$/m)
     })
   }

@@ -114,7 +114,7 @@ suite('hooks', () => {
     const { status, stderr, stdout } = await freezer(['backup', tree, ...target, ...all(7)])
     assert.equal(status, failureTable.hook.exit)
     assert.equal(stdout, '')
-    assert.match(stderr, /^freezer: The before command \S+ ended with 7\.$/m)
+    assert.match(stderr, /^freezer: The before command \S+ ended with 7\. Run it by itself, .+$/m)
     assert.deepEqual(names(), ['before', 'after', 'on-failure'])
     assert.equal(calls().at(-1)?.environment.FREEZER_FAILURE, 'hook')
     assert.equal(await backups(), there)
@@ -157,8 +157,8 @@ suite('hooks', () => {
   test('a run that failed keeps its own failure when a hook fails too', async () => {
     const { status, stderr } = await freezer(['backup', join(scratch, 'missing'), ...target, ...all(0, 3, 4)])
     assert.equal(status, failureTable['not-found'].exit)
-    assert.match(stderr, /^warn: The after command \S+ ended with 3\.$/m)
-    assert.match(stderr, /^warn: The on-failure command \S+ ended with 4\.$/m)
+    assert.match(stderr, /^warn: The after command \S+ ended with 3\./m)
+    assert.match(stderr, /^warn: The on-failure command \S+ ended with 4\./m)
   })
 
   test('an exit status that is not 0 calls on-failure, also after a run that did its work', async () => {

@@ -151,7 +151,7 @@ export async function noteMirrored(storage: Storage, signal: AbortSignal): Promi
 
 /**
  * Makes sure that all storages hold the same container, before it is written to. Empty ones are made ready with `create`;
- * one whose keys are not those of the others is lost to the run.
+ * one whose keys are not those of the others, or that `beforeMaking` refuses, is lost to the run.
  *
  * @param secret that opens the container
  * @throws Failure `refused` for a storage that holds another container; that of a storage when too few are left
@@ -159,10 +159,22 @@ export async function noteMirrored(storage: Storage, signal: AbortSignal): Promi
 export async function alignMirrors(
   storage: MirroredStorage,
   secret: Secret | undefined,
-  { create, keysFrom }: { readonly create: boolean; readonly keysFrom?: string | undefined },
+  {
+    create,
+    keysFrom,
+    beforeMaking,
+  }: {
+    readonly create: boolean
+    readonly keysFrom?: string | undefined
+    readonly beforeMaking?: ((storage: Storage) => Promise<void>) | undefined
+  },
   signal: AbortSignal,
 ): Promise<void> {
-  const looks = await storage.each(signal, (one, name) => lookAtContainer(one, name, signal))
+  const looks = await storage.each(signal, async (one, name) => {
+    const look = await lookAtContainer(one, name, signal)
+    if (create && !look.marked) await beforeMaking?.(one)
+    return look
+  })
   const reference =
     keysFrom === undefined ? chooseReference(looks) : looks.find(({ name }) => name === keysFrom)
   if (keysFrom !== undefined && (reference === undefined || secret === undefined)) {
