@@ -125,10 +125,8 @@ export class Reporter {
 
   #explain(error: unknown): void {
     const { message, remedy } = asFailure(error)
-    // What the error of a library says need not be a sentence.
-    const text = remedy === undefined || /[.!?]$/.test(message) ? [message] : [`${message}.`]
-    if (remedy !== undefined) text.push(remedy)
-    this.#screen.stderr.write(`freezer: ${text.map(visible).join(' ')}\n`)
+    const text = [message, remedy].filter((part) => part !== undefined).map(visible)
+    this.#screen.stderr.write(`freezer: ${text.join(' ')}\n`)
     if (this.#presentation.debug) this.#stack(error)
   }
 

@@ -6,28 +6,25 @@ import { Failure, type FailureCode, type Storage, throwIfAborted } from '@freeze
 const piece = 256 * 1024
 
 /** What SQLite's result codes mean to Freezer, which tries `unavailable` again. */
-const codes: Record<number, FailureCode> = {
-  5: 'unavailable',
-  8: 'denied',
-  13: 'no-space',
-  14: 'denied',
-  26: 'configuration',
-}
+const codes: Record<number, FailureCode> = { 5: 'unavailable', 8: 'denied', 13: 'no-space', 14: 'denied' }
 
 export function openBlobs(file: string, create: boolean): Storage {
   if (!create && !existsSync(file)) throw new Failure('not-found', `There is no container ${file}.`)
-  const database = translated(() => new DatabaseSync(file, { timeout: 5000 }))
-  translated(() =>
-    database.exec('CREATE TABLE IF NOT EXISTS blobs (key TEXT PRIMARY KEY, bytes BLOB) STRICT'),
-  )
+  const database = new DatabaseSync(file, { timeout: 5000 })
+  database.exec('CREATE TABLE IF NOT EXISTS blobs (key TEXT PRIMARY KEY, bytes BLOB) STRICT')
   const insert = database.prepare('INSERT OR REPLACE INTO blobs VALUES (?, ?)')
   const select = database.prepare('SELECT bytes FROM blobs WHERE key = ?')
   const all = database.prepare('SELECT key, length(bytes) AS size FROM blobs WHERE key GLOB ?')
 
-  /** Does nothing once aborted. */
+  /** Does nothing once aborted, and fails with the codes of Freezer. */
   function run(signal: AbortSignal, statement: StatementSync, ...values: SQLInputValue[]) {
     throwIfAborted(signal)
-    return translated(() => statement.all(...values))
+    try {
+      return statement.all(...values)
+    } catch (error) {
+      const code = codes[(error as { errcode: number }).errcode] ?? 'internal'
+      throw new Failure(code, `SQLite says: ${(error as Error).message}.`, { cause: error })
+    }
   }
 
   return {
@@ -53,15 +50,5 @@ export function openBlobs(file: string, create: boolean): Storage {
       run(signal, database.prepare('DELETE FROM blobs WHERE key = ?'), key)
     },
     close: async () => database.close(),
-  }
-}
-
-/** Fails with the codes of Freezer: an error that is no `Failure` is shown as a defect. */
-function translated<T>(work: () => T): T {
-  try {
-    return work()
-  } catch (error) {
-    const code = codes[(error as { errcode: number }).errcode] ?? 'internal'
-    throw new Failure(code, `SQLite says: ${(error as Error).message}.`, { cause: error })
   }
 }
