@@ -8,7 +8,7 @@ import { Failure, type ModeSession } from '@freezer/sdk'
 /** A session for one database. What is backed up is a copy, which SQLite makes of one moment. */
 export async function openDatabase(file: string): Promise<ModeSession> {
   if (!existsSync(file)) throw new Failure('not-found', `There is no database ${file}.`)
-  const database = opened(file)
+  const database = new DatabaseSync(file, { readOnly: true, timeout: 5000 })
   const copies = await mkdtemp(join(tmpdir(), 'freezer-sqlite-'))
   return {
     async *resources() {
@@ -24,14 +24,5 @@ export async function openDatabase(file: string): Promise<ModeSession> {
       database.close()
       await rm(copies, { recursive: true, force: true })
     },
-  }
-}
-
-/** What SQLite says is a failure of what is backed up; an error that is no `Failure` would be shown as a defect. */
-function opened(file: string): DatabaseSync {
-  try {
-    return new DatabaseSync(file, { readOnly: true, timeout: 5000 })
-  } catch (error) {
-    throw new Failure('source', `Cannot open ${file}: ${(error as Error).message}.`, { cause: error })
   }
 }

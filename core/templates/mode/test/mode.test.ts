@@ -43,9 +43,3 @@ test('says so when there is no database', async () => {
     return isFailure(error) && error.code === 'not-found'
   })
 })
-
-test('says so when it is no database', async () => {
-  await assert.rejects(mode.open({ pathToBackup: scratch }, context), (error) => {
-    return isFailure(error) && error.code === 'source'
-  })
-})
