@@ -59,11 +59,16 @@ export const ledgerMode = declareMode({
       [Symbol.asyncDispose]: release,
     }
   },
-  async target({ destination, overwrite, remove }) {
-    if (overwrite === false && (await readdir(destination).catch(() => [])).length > 0) {
+  async target({ destination, overwrite, remove, purpose }) {
+    if (
+      overwrite === false &&
+      purpose !== 'verify' &&
+      (await readdir(destination).catch(() => [])).length > 0
+    ) {
       throw new Failure('refused', `${destination} is not empty.`)
     }
-    return { kind: 'tree', path: resolve(destination), overwrite, remove }
+    const asked = purpose === undefined ? {} : { purpose }
+    return { kind: 'tree', path: resolve(destination), overwrite, remove, ...asked }
   },
 })
 

@@ -164,7 +164,11 @@ class AdmittedPlugins implements Registry {
     } catch (error) {
       if (error instanceof Hindered) throw refuse(error.message, author, error)
       const why = error instanceof Error ? error.message : String(error)
-      throw refuse(`it cannot be loaded: ${why}`, `Install ${candidate.package} anew, or report it.`, error)
+      const remedy =
+        candidate.origin === 'linked'
+          ? 'Build it with "npm run build"; its "exports" must name what is built.'
+          : `Install ${candidate.package} anew, or report it.`
+      throw refuse(`it cannot be loaded: ${why.replace(/[^.!?]$/, '$&.')}`, remedy, error)
     }
     const missing = undelivered(plugin, candidate.manifest as PluginManifest)
     if (missing !== undefined) {

@@ -38,7 +38,8 @@ export const keyValueMode = declareMode({
     }
   },
 
-  async target({ destination, overwrite }, _facts, { signal }) {
+  async target({ destination, overwrite, purpose }, _facts, { signal }) {
+    if (purpose === 'verify') throw new Failure('usage', 'A store cannot be compared with a backup.')
     if (overwrite !== 'always' && (await (await call(destination, 'dump', 'GET', signal)).text()) !== '') {
       throw new Failure('refused', `The store ${destination} is not empty.`, {
         remedy: 'Restore into an empty one, or overwrite it.',
@@ -46,6 +47,8 @@ export const keyValueMode = declareMode({
     }
     return {
       kind: 'stream',
+      // Of a dry run, which writes nothing.
+      purpose,
       // The store takes the whole of it or nothing.
       write: async (chunks, _name, stop) => {
         await call(destination, 'dump', 'PUT', stop, ReadableStream.from(chunks))

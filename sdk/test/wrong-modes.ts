@@ -87,11 +87,12 @@ function rightVerbs(shelf: Shelf, stream: boolean): Verbs {
         },
       }
     },
-    async target({ destination, overwrite }): Promise<TreeTarget> {
+    async target({ destination, overwrite, ...asked }): Promise<TreeTarget> {
       if (overwrite === false && fs.existsSync(destination) && fs.readdirSync(destination).length > 0) {
         throw new Failure('refused', 'It is not empty.')
       }
-      return { kind: 'tree', path: destination, overwrite, remove: false }
+      const purpose = asked.purpose === undefined ? {} : { purpose: asked.purpose }
+      return { kind: 'tree', path: destination, overwrite, remove: false, ...purpose }
     },
   }
 }
@@ -400,6 +401,13 @@ export const wrongModes: readonly WrongMode[] = [
       return target
     },
   })),
+  wrong(
+    'restores when it should only tell',
+    'changes nothing when it is asked to tell or to compare',
+    (_, right) => ({
+      target: ({ destination, overwrite, remove }) => right.target({ destination, overwrite, remove }),
+    }),
+  ),
   wrong(
     'leaves a connection open',
     'leaves nothing open',

@@ -2,9 +2,11 @@
 import fs from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
+import { Readable } from 'node:stream'
 import { isDeepStrictEqual } from 'node:util'
 import { quietContext } from '../src/contracts/context.ts'
 import type { Source, StreamSource } from '../src/contracts/engine.ts'
+import { isFailure } from '../src/contracts/failures.ts'
 import type { Mode, ModeSession, Resource } from '../src/contracts/mode.ts'
 import { checkOptions } from '../src/contracts/options.ts'
 import { type Check, expect, expectEqual, expectFailure } from './contract.ts'
@@ -92,7 +94,10 @@ export function modeContract({
     for (const resource of found) {
       const source = await session.source(resource, resource.path, never)
       const declared = mode.sources ?? ['tree']
-      expect(declared.includes(source.kind), `it gives a ${source.kind}, and declares ${declared.join(', ')}`)
+      expect(
+        declared.includes(source.kind),
+        `it gives a ${source.kind}, and declares ${declared.join(', ')}: see \`sources\` of the mode`,
+      )
       if (source.kind === 'tree') {
         expect(path.isAbsolute(source.path), `the path "${source.path}" is not absolute`)
         await fs.lstat(source.path)
@@ -275,6 +280,29 @@ export function modeContract({
         'the target does not overwrite when asked to',
       )
       expectEqual(await fs.readdir(scratch.path), ['precious'], 'what is there before the restore')
+    })
+
+    check('changes nothing when it is asked to tell or to compare', async (_, found) => {
+      await using scratch = await makeScratch()
+      const file = path.join(scratch.path, 'precious')
+      await fs.writeFile(file, 'precious')
+      const destination = path.join(scratch.path, precious)
+      for (const purpose of ['preview', 'verify'] as const) {
+        const asked = { destination, overwrite: 'always' as const, remove: false, purpose }
+        // One that cannot do it says so.
+        const given = await mode
+          .target(asked, found[0]?.facts ?? {}, quietContext())
+          .catch((error: unknown) => (isFailure(error) ? undefined : Promise.reject(error)))
+        if (given === undefined) continue
+        const kept = given.kind === 'entries' ? undefined : given.purpose
+        expectEqual(kept, purpose, 'the `purpose` of a target that was asked for one')
+        if (given.kind === 'stream' && purpose === 'verify') {
+          const write = () => given.write(Readable.from([Buffer.from('another')]), 'precious', never)
+          await expectFailure(['different'], write, 'comparing with another file')
+        }
+      }
+      expectEqual(await fs.readFile(file, 'utf8'), 'precious', 'what was compared')
+      expectEqual(await fs.readdir(scratch.path), ['precious'], 'what is there beside it')
     })
   }
 

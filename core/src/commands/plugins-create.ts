@@ -44,13 +44,13 @@ export default class PluginsCreate extends FreezerCommand<typeof none, typeof ow
   static override args = argumentInput(spec.positional)
   static spec = spec
 
-  async perform({ options }: Given): Promise<Outcome> {
+  async perform({ options, registry }: Given): Promise<Outcome> {
     const [{ resolve }, { createPlugin }, { createdOutcome }] = await Promise.all([
       import('node:path'),
       import('../plugins/create.ts'),
       import('../output/plugins.ts'),
     ])
     const directory = resolve(options.dir ?? `freezer-${options.kind}-${options.name}`)
-    return createdOutcome(await createPlugin(options.kind, options.name, directory))
+    return createdOutcome(await createPlugin(registry, options.kind, options.name, directory))
   }
 }

@@ -100,7 +100,13 @@ export default class Restore extends FreezerCommand<typeof selectors, typeof own
           const more = restoreOptions(name)
           if (restoreAbsPath === undefined && more === undefined) throw nowhere()
           const mode = await registry.get('mode', name)
-          return mode.target({ ...destination, options: more }, facts, context)
+          const target = await mode.target({ ...destination, options: more }, facts, context)
+          if (options.dryRun && (target.kind === 'entries' || target.purpose !== 'preview')) {
+            throw new Failure('plugin', `The mode ${name} cannot tell what a restore would do.`, {
+              remedy: 'Leave --dry-run away, and restore into an empty place.',
+            })
+          }
+          return target
         },
         ...chosen,
         select,

@@ -20,7 +20,13 @@ export function pluginListOutcome({ candidates, refusals }: Registry): Outcome {
     { title: 'PROVIDES' },
   ] as const
   const sorted = candidates.toSorted((a, b) => rank(a) - rank(b) || (a.package < b.package ? -1 : 1))
-  const rows = sorted.map((one) => [one.package, one.version, one.origin, provided(providesOf(one))])
+  const refused = new Set(refusals.map(({ file }) => file))
+  const rows = sorted.map((one) => [
+    one.package,
+    one.version,
+    one.origin,
+    refused.has(one.file) ? 'nothing: refused' : provided(providesOf(one)),
+  ])
   return {
     json: {
       plugins: sorted.map((one) => ({

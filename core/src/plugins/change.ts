@@ -84,7 +84,12 @@ export async function updatePlugins(
   for (const name of names) if (!listed.some((plugin) => plugin.name === name)) throw unknown(config, name)
   const updated: UpdatedPlugin[] = []
   for (const plugin of listed) {
-    if (!isInstalled(config.dataDir, plugin.root)) continue
+    if (!isInstalled(config.dataDir, plugin.root)) {
+      if (!names.includes(plugin.name)) continue
+      throw new Failure('usage', `${plugin.name} is used from ${plugin.root}, where it was linked.`, {
+        remedy: 'Build its newer version there; there is nothing else to do.',
+      })
+    }
     if (names.length > 0 && !names.includes(plugin.name)) continue
     await mendSdk(plugin)
     const from = config.plugins.get(plugin.name)?.version ?? 'unknown'

@@ -2,6 +2,7 @@
 import { resolve } from 'node:path'
 import type {
   Context,
+  Mode,
   OptionDeclaration,
   OptionDeclarations,
   Options,
@@ -11,7 +12,7 @@ import type {
   Storage,
   StorageDriver,
 } from '@freezer/sdk'
-import { Failure, providerKinds, sourcesOf, spell, throwIfAborted } from '@freezer/sdk'
+import { Failure, isFailure, providerKinds, sourcesOf, spell, throwIfAborted } from '@freezer/sdk'
 import type { Check } from '@freezer/sdk/testing'
 import {
   codecContract,
@@ -32,7 +33,7 @@ type Kit<K extends ProviderKind> = (
   provider: ProviderOf[K],
   options: Values,
   context: Context,
-) => readonly Check[] | Promise<readonly Check[]>
+) => Iterable<Check> | AsyncIterable<Check>
 
 /**
  * The checks of each kind that can be put through some by itself. Those of a snapshot provider or a notifier need eyes of
@@ -45,8 +46,7 @@ const kits: { readonly [K in ProviderKind]?: Kit<K> } = {
     const bySource = { tree: engineContract, stream: streamEngineContract }
     return sourcesOf(engine).flatMap((kind) => bySource[kind]({ engine, options }))
   },
-  // What a backup of a mode is restored into only its author knows.
-  mode: (mode, options) => modeContract({ mode, options, restoresTo: 'nothing' }),
+  mode: modeChecks,
 }
 
 /** What became of one check of one provider. */
@@ -97,7 +97,7 @@ export async function* checkPlugin(
   const ready = chosen.map((one) => ({ ...one, options: optionsFor(one.provider.options, sources) }))
   for (const { kind, name, provider, options } of ready) {
     yield { kind, name, check: 'is admitted, loads and has the form of its contract' }
-    for (const { name: check, run } of (await checksFor(kind, provider, options, context)) ?? []) {
+    for await (const { name: check, run } of checksFor(kind, provider, options, context) ?? []) {
       throwIfAborted(context.signal)
       const fault = await run().then(
         () => undefined,
@@ -139,7 +139,7 @@ function checksFor<K extends ProviderKind>(
   provider: ProviderOf[K],
   options: Values,
   context: Context,
-): readonly Check[] | Promise<readonly Check[]> | undefined {
+): Iterable<Check> | AsyncIterable<Check> | undefined {
   return kits[kind]?.(provider, options, context)
 }
 
@@ -175,7 +175,7 @@ function refuseStrays(lines: readonly string[], all: readonly OptionDeclarations
     }
     if (declaration.secret !== true) continue
     throw new Failure('usage', `${key} is a secret, and others can read a command line.`, {
-      remedy: 'Write it into the file of --config, or set its environment variable.',
+      remedy: `Write it into the file of --config, or set FREEZER_${key?.replaceAll('-', '_').toUpperCase()}.`,
     })
   }
 }
@@ -184,12 +184,25 @@ function append(declaration: OptionDeclaration | undefined, before: unknown, val
   return declaration?.type === 'list' ? [...(Array.isArray(before) ? before : []), value] : value
 }
 
-/** What is in the storage is taken away before each check, so it must have been empty before the first. */
-async function storageChecks(
+/** @throws Failure that the mode has for options with which there is nothing to back up: they are no fault of it */
+async function* modeChecks(mode: Mode, options: Values, context: Context): AsyncGenerator<Check> {
+  try {
+    const session = await mode.open(options, context)
+    await session[Symbol.asyncDispose]()
+  } catch (error) {
+    // All else is for the checks to tell.
+    if (isFailure(error)) throw error
+  }
+  // What a backup of a mode is restored into only its author knows.
+  yield* modeContract({ mode, options, restoresTo: 'nothing' })
+}
+
+/** What is in the storage is taken away before each check, and after the last; so it must have been empty before the first. */
+async function* storageChecks(
   driver: StorageDriver,
   options: Values,
   context: Context,
-): Promise<readonly Check[]> {
+): AsyncGenerator<Check> {
   const { signal } = context
   const open = (): Promise<Storage> => driver.open(options, context, { create: true })
   const first = await open()
@@ -202,10 +215,19 @@ async function storageChecks(
   } finally {
     await first.close?.()
   }
-  return storageContract(async () => {
+  const openEmpty = async () => {
     const storage = await open()
-    const keys = await Array.fromAsync(storage.list('', signal), ({ key }) => key)
-    for (const key of keys) await storage.remove(key, signal)
-    return storage
-  })
+    try {
+      const keys = await Array.fromAsync(storage.list('', signal), ({ key }) => key)
+      for (const key of keys) await storage.remove(key, signal)
+      return storage
+    } catch (error) {
+      await storage.close?.()
+      throw error
+    }
+  }
+  yield* storageContract(openEmpty)
+  // A storage that cannot be emptied failed its checks.
+  const last = await openEmpty().catch(() => undefined)
+  await last?.close?.()
 }

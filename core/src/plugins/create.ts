@@ -2,7 +2,9 @@
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import type { PluginManifest, ProviderKind } from '@freezer/sdk'
 import { apiVersion, Failure, fromSystem } from '@freezer/sdk'
+import type { Registry } from '../admission.ts'
 
 export interface CreatedPlugin {
   readonly directory: string
@@ -14,11 +16,23 @@ export interface CreatedPlugin {
 /**
  * Writes a package into `directory`, which is made.
  *
- * @throws Failure `usage` for a name that no provider can have, `refused` for a directory that is not empty, `denied`, `no-space`
+ * @throws Failure `usage` for a name that no provider can have, or one of the program's own has, `refused` for a directory that is not empty, `denied`, `no-space`
  */
-export async function createPlugin(kind: string, name: string, directory: string): Promise<CreatedPlugin> {
+export async function createPlugin(
+  { candidates }: Pick<Registry, 'candidates'>,
+  kind: ProviderKind,
+  name: string,
+  directory: string,
+): Promise<CreatedPlugin> {
   if (!/^[a-z0-9][a-z0-9-]*$/.test(name)) {
     throw new Failure('usage', `"${name}" is no name: lower-case letters, digits and - make one.`)
+  }
+  for (const { origin, package: owner, manifest } of candidates) {
+    const { provides }: Partial<PluginManifest> = Object(manifest)
+    if (origin !== 'bundled' || !provides?.[kind]?.includes(name)) continue
+    throw new Failure('usage', `The ${kind} ${name} is one of Freezer's own, in ${owner}.`, {
+      remedy: 'Choose another name: a plugin that provides this one would be refused.',
+    })
   }
   const root = new URL(`templates/${kind}/`, import.meta.resolve('@freezer/core/package.json'))
   const template = fileURLToPath(root)

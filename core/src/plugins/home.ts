@@ -181,7 +181,10 @@ async function removeLeftovers(folder: string): Promise<void> {
 async function absoluteSpec(spec: string): Promise<string> {
   const path = resolve(spec.replace(/^file:/, ''))
   const found = await stat(path).catch(() => undefined)
-  if (found === undefined) return spec
+  if (found === undefined) {
+    if (!/^(?:file:|\.{0,2}\/|[^@:]+\.(?:tgz|tar\.gz)$)/.test(spec)) return spec
+    throw new Failure('not-found', `There is no file ${path}.`, { remedy: 'Check the path.' })
+  }
   if (!found.isDirectory()) return path
   throw new Failure('usage', `${spec} is a directory.`, {
     remedy: 'Use "freezer plugins link" for it, or install the tarball that "npm pack" makes of it.',

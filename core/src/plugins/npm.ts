@@ -66,7 +66,13 @@ function failureOf(said: string, what: string): Failure {
     .map((line) => /^npm (?:error|ERR!)\s*(.*)$/.exec(line)?.[1] ?? '')
     .filter((line) => line !== '' && !line.includes('complete log of this run'))
   const code = lines.map((line) => /^code (\w+)$/.exec(line)?.[1]).find((found) => found !== undefined) ?? ''
-  const words = lines.filter((line) => !/^(?:code|errno|syscall) /.test(line)).slice(0, linesShown)
+  // npm puts the code before each line of its words.
+  const mark = code.replace(/^E(?=\d)/, '').toLowerCase()
+  const words = lines
+    .filter((line) => !/^(?:code|errno|syscall) /.test(line))
+    .map((line) => (line.split(' ', 1)[0] === mark ? line.slice(mark.length).trim() : line))
+    .filter((line) => line !== '')
+    .slice(0, linesShown)
   return new Failure(codes[code] ?? 'plugin', `Cannot ${what}: npm says: ${words.join(' ') || code}`, {
     remedy: 'Check the name, and "npm config get registry".',
     facts: code === '' ? {} : { npm: code },
