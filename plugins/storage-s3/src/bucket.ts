@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
-import type { Pace } from '@freezer/sdk'
+import { Failure, type Pace } from '@freezer/sdk'
 import { AwsV4Signer } from 'aws4fetch'
 import type { Identity } from './credentials.ts'
-import { fromRefusal, type Refusal } from './failures.ts'
+import { fromRefusal, noBucket, type Refusal } from './failures.ts'
 import type { Answer, Http } from './http.ts'
 import { textOf } from './xml.ts'
 
@@ -13,7 +13,7 @@ const longestReason = 64 * 1024
 const nothingHashed = createHash('sha256').digest('hex')
 
 export interface BucketRequest {
-  readonly method: 'GET' | 'HEAD' | 'PUT' | 'DELETE'
+  readonly method: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'DELETE'
   /** Name of an object; the bucket itself without one. */
   readonly object?: string
   readonly query?: Readonly<Record<string, string>>
@@ -69,7 +69,11 @@ export class Bucket {
 
   /** Why the service refuses; reads the body of `answer`. */
   async refusal(answer: Answer): Promise<Refusal> {
-    const text = await answer.text(longestReason).catch(() => '')
+    return this.refusalOf(answer, await answer.text(longestReason).catch(() => ''))
+  }
+
+  /** The same where `text`, the body, was read. */
+  refusalOf(answer: Answer, text: string): Refusal {
     const code = textOf(text, 'Code') ?? ''
     return {
       status: answer.status,
@@ -79,9 +83,20 @@ export class Bucket {
     }
   }
 
-  /** @throws Failure for what the service refuses; `what` was being done */
-  async refuse(answer: Answer, what: string): Promise<never> {
-    throw fromRefusal(await this.refusal(answer), what)
+  /** @throws Failure for what the service refuses; `what` was being done, as in "store a/b in the bucket backups" */
+  async refuse(answer: Answer, what: string, signal: AbortSignal): Promise<never> {
+    const refusal = await this.refusal(answer)
+    throw refusal.code === 'NoSuchBucket' ? await this.missing(what, signal) : fromRefusal(refusal, what)
+  }
+
+  /** Why there is said to be no bucket: some services say the same when they cannot look for it now. */
+  async missing(what: string, signal: AbortSignal): Promise<Failure> {
+    const found = await this.send({ method: 'HEAD' }, signal)
+    await found.discard()
+    if (found.status === 404) return noBucket(this.name)
+    return new Failure('unavailable', `Cannot ${what}: the service cannot look for the bucket now.`, {
+      remedy: 'Try again later.',
+    })
   }
 
   #url({ object, query = {} }: BucketRequest): URL {

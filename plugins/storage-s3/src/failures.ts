@@ -97,6 +97,16 @@ const full: Meaning = {
   why: 'no room is left there',
   remedy: 'Make room, or have the quota raised.',
 }
+const lost: Meaning = {
+  code: 'unavailable',
+  why: 'its parts are gone, or were altered',
+  remedy: 'Try again; see that nothing else ends uploads in that bucket.',
+}
+const lacking: Meaning = {
+  code: 'configuration',
+  why: 'the service does not offer what that needs',
+  remedy: 'Use a --max-segment-size of at most 64M, and no --s3-object-lock.',
+}
 
 /** By the list of error codes in Amazon's reference of the S3 API, and what others add to it. */
 const meanings: Readonly<Record<string, Meaning>> = {
@@ -144,6 +154,9 @@ const meanings: Readonly<Record<string, Meaning>> = {
     why: 'it is larger than the service takes',
     remedy: 'Use a smaller --max-segment-size.',
   },
+  NoSuchUpload: lost,
+  InvalidPart: lost,
+  NotImplemented: lacking,
   QuotaExceeded: full,
   XMinioStorageFull: full,
   InsufficientStorage: full,
@@ -164,6 +177,7 @@ function meaningOf(status: number): Meaning | undefined {
   if (status === 401 || status === 403) return meanings['AccessDenied']
   if (status === 404) return meanings['NoSuchKey']
   if (status === 413) return meanings['EntityTooLarge']
+  if (status === 501) return lacking
   if (status === 507) return full
   if (status === 301 || status === 307) return elsewhere
   return [408, 409, 425, 429].includes(status) || status >= 500 ? busy : undefined

@@ -96,7 +96,7 @@ export class Http {
 
   #open(url: URL, { method, headers, body }: HttpRequest, agents: Agents): http.ClientRequest {
     const length = body.reduce((sum, chunk) => sum + chunk.length, 0)
-    const withBody = length > 0 || method === 'PUT'
+    const withBody = length > 0 || method === 'PUT' || method === 'POST'
     const options = {
       method,
       headers: { ...headers, ...(withBody ? { 'content-length': String(length) } : {}) },

@@ -77,7 +77,7 @@ export function parsePage(xml: string, bucket: string): Page {
 }
 
 /** Names are written as in a form: a plus is a space. */
-function decodeName(name: string): string {
+export function decodeName(name: string): string {
   try {
     return decodeURIComponent(name.replaceAll('+', ' '))
   } catch {

@@ -1,26 +1,26 @@
 /** Blobs as objects. */
-import { createHash } from 'node:crypto'
-import { setImmediate as turn } from 'node:timers/promises'
 import { Failure, isKey, isReadableKey, type Pace, type Range, throwIfAborted } from '@freezer/sdk'
 import type { Bucket } from './bucket.ts'
-import { fromRefusal, noBucket } from './failures.ts'
+import { digests } from './digests.ts'
+import { fromRefusal } from './failures.ts'
 import type { Answer } from './http.ts'
+import type { Lock } from './lock.ts'
+import { putInParts } from './parts.ts'
 
-/** Bytes that are hashed before others have their turn. */
-const hashedAtOnce = 4 * 1024 * 1024
-
-/** What one request stores at most, by Amazon's reference; segments are a thousandth of that unless told otherwise. */
-const mostBytes = 5 * 2 ** 30
+/** Bytes of the largest object that is stored by one request; Amazon would take 5 GiB so. */
+const largestInOne = 64 * 1024 * 1024
 
 /** A bucket, and what the names of its objects begin with. */
 export interface Place {
   readonly bucket: Bucket
   readonly prefix: string
+  /** What is put is locked by it. */
+  readonly lock?: Lock | undefined
 }
 
 /** `Storage.put`. The service compares what it received with the digests, and keeps nothing that differs. */
 export async function put(
-  { bucket, prefix }: Place,
+  { bucket, prefix, lock }: Place,
   key: string,
   chunks: readonly Uint8Array[],
   signal: AbortSignal,
@@ -29,33 +29,17 @@ export async function put(
   throwIfAborted(signal)
   const object = nameOf(prefix, key)
   const what = `store ${object} in the bucket ${bucket.name}`
-  if (chunks.reduce((sum, chunk) => sum + chunk.length, 0) > mostBytes) {
-    throw new Failure('configuration', `Cannot ${what}: it is larger than 5 GiB.`, {
-      remedy: 'Use a smaller --max-segment-size.',
-    })
+  const size = chunks.reduce((sum, chunk) => sum + chunk.length, 0)
+  const type = { 'content-type': 'application/octet-stream' }
+  const kept = lock === undefined ? type : { ...type, ...(await lock.headers(bucket, signal)) }
+  if (size > largestInOne) {
+    return putInParts(bucket, { object, chunks, size, headers: kept, pace, what }, signal)
   }
   const { sha256, md5 } = await digests(chunks, signal)
-  const headers = { 'content-type': 'application/octet-stream', 'content-md5': md5 }
+  const headers = { ...kept, 'content-md5': md5 }
   const answer = await bucket.send({ method: 'PUT', object, headers, body: chunks, sha256, pace }, signal)
   if (answer.status === 200) await answer.discard()
-  else await refuse(bucket, answer, what, signal)
-}
-
-/** SHA-256 is part of the signature; MD5 is what services compare that do not read the former, and what locks demand. */
-async function digests(chunks: readonly Uint8Array[], signal: AbortSignal) {
-  const sha256 = createHash('sha256')
-  const md5 = createHash('md5')
-  let hashed = 0
-  for (const chunk of chunks) {
-    sha256.update(chunk)
-    md5.update(chunk)
-    hashed += chunk.length
-    if (hashed < hashedAtOnce) continue
-    hashed = 0
-    await turn()
-    throwIfAborted(signal)
-  }
-  return { sha256: sha256.digest('hex'), md5: md5.digest('base64') }
+  else await bucket.refuse(answer, what, signal)
 }
 
 /** `Storage.get`. */
@@ -72,7 +56,7 @@ export async function* get(
   if (range?.length === 0) {
     const answer = await bucket.send({ method: 'HEAD', object }, signal)
     if (answer.status === 200) await answer.discard()
-    else await refuse(bucket, answer, what, signal)
+    else await bucket.refuse(answer, what, signal)
     return
   }
   const headers = range === undefined ? {} : { range: spellRange(range) }
@@ -101,7 +85,7 @@ export async function* get(
       await answer.discard()
       return
     default:
-      await refuse(bucket, answer, what, signal)
+      await bucket.refuse(answer, what, signal)
   }
 }
 
@@ -150,25 +134,8 @@ export async function remove({ bucket, prefix }: Place, key: string, signal: Abo
   }
   const refusal = await bucket.refusal(answer)
   const what = `remove ${object} in the bucket ${bucket.name}`
-  if (refusal.code === 'NoSuchBucket') throw await missingBucket(bucket, what, signal)
+  if (refusal.code === 'NoSuchBucket') throw await bucket.missing(what, signal)
   if (refusal.status !== 404) throw fromRefusal(refusal, what)
-}
-
-async function refuse(bucket: Bucket, answer: Answer, what: string, signal: AbortSignal): Promise<never> {
-  const refusal = await bucket.refusal(answer)
-  throw refusal.code === 'NoSuchBucket'
-    ? await missingBucket(bucket, what, signal)
-    : fromRefusal(refusal, what)
-}
-
-/** Why there is said to be no bucket: some services say the same when they cannot look for it now. */
-async function missingBucket(bucket: Bucket, what: string, signal: AbortSignal): Promise<Failure> {
-  const found = await bucket.send({ method: 'HEAD' }, signal)
-  await found.discard()
-  if (found.status === 404) return noBucket(bucket.name)
-  return new Failure('unavailable', `Cannot ${what}: the service cannot look for the bucket now.`, {
-    remedy: 'Try again later.',
-  })
 }
 
 /** @throws Failure `internal` for a key that the storage contract does not permit */

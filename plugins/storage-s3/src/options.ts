@@ -33,6 +33,18 @@ export const s3Options = declareOptions({
     choices: ['auto', 'path', 'virtual'],
     help: 'Whether the bucket stands in the path of an address, or before its host name\nBy itself: before the host name for Amazon, else in the path.',
   },
+  s3ObjectLock: {
+    type: 'string',
+    choices: ['governance', 'compliance'],
+    help: 'Lock each object that is stored, in that mode, for --s3-object-lock-days\nThe bucket must have been made with object lock; one that Freezer makes has it then.',
+  },
+  s3ObjectLockDays: {
+    type: 'integer',
+    value: 'DAYS',
+    min: 1,
+    max: 36_500,
+    help: 'How long objects stay locked, from when they are stored',
+  },
   s3Cacert: {
     type: 'path',
     value: 'FILE',
