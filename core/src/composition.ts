@@ -160,7 +160,7 @@ async function openContainer(
   const { registry } = run.resolve(tokens.invocation)
   const asked = { storage, readers: () => registry.all('reader') }
   // What would become a container of ours may be one of another program.
-  const beforeMaking = () => refuseForeign(asked, context.signal)
+  const beforeMaking = (one: Storage) => refuseForeign({ ...asked, storage: one }, context.signal)
   try {
     const access = { storage, codecs, ...secrets, keysFrom, beforeMaking, signal: context.signal }
     return await openRepository(access, create)

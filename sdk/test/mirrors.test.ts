@@ -94,6 +94,39 @@ describe('as one storage', () => {
     await assert.rejects(storage.put('k', [], signal), (error) => isFailure(error))
   })
 
+  test('calls that overlap: each storage answers for its own failures', async () => {
+    const last = Promise.withResolvers<void>()
+    const [a, b] = [memoryStorage(), memoryStorage()]
+    const failsFirst = {
+      ...a,
+      put: (...call: Parameters<typeof a.put>) => (call[0] === 'k/1' ? Promise.reject(away()) : a.put(...call)),
+    }
+    const failsLater = {
+      ...b,
+      async put(...call: Parameters<typeof b.put>) {
+        if (call[0] !== 'k/2') return b.put(...call)
+        await last.promise
+        throw away()
+      },
+    }
+    const storage = new MirroredStorage(
+      [
+        { name: 'fails first', storage: failsFirst },
+        { name: 'fails later', storage: failsLater },
+        { name: 'good', storage: memoryStorage() },
+      ],
+      { least: 1 },
+    )
+    const later = storage.put('k/2', [Buffer.from('x')], signal)
+    await storage.put('k/1', [Buffer.from('x')], signal)
+    last.resolve()
+    await later
+    assert.deepEqual(
+      storage.live.map(({ name }) => name),
+      ['good'],
+    )
+  })
+
   test('an interruption is the loss of no storage', async () => {
     const { storage } = mirrored(['a', 'b'])
     await assert.rejects(

@@ -2,7 +2,7 @@
  * The container on several storages: that all of them hold the same one, and what a new one needs before use. Each must be
  * a whole container by itself, so that a backup on it restores without the others.
  */
-import { Failure } from '../contracts/failures.ts'
+import { Failure, isTemporary, throwIfAborted } from '../contracts/failures.ts'
 import type { Storage } from '../contracts/storage.ts'
 import type { MirroredStorage } from '../storages/mirrored.ts'
 import { holds, readBlob } from './blobs.ts'
@@ -149,20 +149,39 @@ export async function noteMirrored(storage: Storage, signal: AbortSignal): Promi
   await storage.put(mirroredKey, [Buffer.from(`${JSON.stringify(mirrored)}\n`)], signal)
 }
 
+export interface Alignment {
+  /** Make empty ones ready. */
+  readonly create: boolean
+  /** The one whose keys the others take over. */
+  readonly keysFrom?: string | undefined
+  /** Called with each that is no container of ours yet, before anything is put on any. */
+  readonly beforeMaking?: ((storage: Storage) => Promise<void>) | undefined
+}
+
 /**
  * Makes sure that all storages hold the same container, before it is written to. Empty ones are made ready with `create`;
  * one whose keys are not those of the others is lost to the run.
  *
  * @param secret that opens the container
- * @throws Failure `refused` for a storage that holds another container; that of a storage when too few are left
+ * @throws Failure `refused` for a storage that holds another container, of `beforeMaking`; that of a storage when too few are left
  */
 export async function alignMirrors(
   storage: MirroredStorage,
   secret: Secret | undefined,
-  { create, keysFrom }: { readonly create: boolean; readonly keysFrom?: string | undefined },
+  { create, keysFrom, beforeMaking }: Alignment,
   signal: AbortSignal,
 ): Promise<void> {
   const looks = await storage.each(signal, (one, name) => lookAtContainer(one, name, signal))
+  for (const { name, storage: one, marked } of create ? looks : []) {
+    if (marked) continue
+    try {
+      await beforeMaking?.(one)
+    } catch (error) {
+      throwIfAborted(signal)
+      if (!isTemporary(error)) throw error
+      storage.lose(name, error)
+    }
+  }
   const reference =
     keysFrom === undefined ? chooseReference(looks) : looks.find(({ name }) => name === keysFrom)
   if (keysFrom !== undefined && (reference === undefined || secret === undefined)) {

@@ -47,7 +47,7 @@ export interface RepositoryAccess {
   /** Of several storages, the one whose keys are the right ones; the others take them over. */
   readonly keysFrom?: string | undefined
   /** Called before a container is made where there is none of Freezer's: may throw, and nothing is made then. */
-  readonly beforeMaking?: (() => Promise<void>) | undefined
+  readonly beforeMaking?: ((storage: Storage) => Promise<void>) | undefined
   readonly signal?: AbortSignal | undefined
 }
 
@@ -289,11 +289,12 @@ export async function openRepository(access: RepositoryAccess, create: boolean):
   const { storage, signal = new AbortController().signal } = access
   const secret = secretOf(access)
   if (storage instanceof MirroredStorage) {
-    const { keysFrom, recipient } = access
-    await alignMirrors(storage, secret, { create: create || recipient !== undefined, keysFrom }, signal)
+    const { keysFrom, recipient, beforeMaking } = access
+    const alignment = { create: create || recipient !== undefined, keysFrom, beforeMaking }
+    await alignMirrors(storage, secret, alignment, signal)
   }
   const marked = await checkMarker(storage, signal)
-  if (create && !marked) await access.beforeMaking?.()
+  if (create && !marked && !(storage instanceof MirroredStorage)) await access.beforeMaking?.(storage)
   if (access.recipient !== undefined) {
     if (!marked) throw noContainer()
     const recipient = Recipient.parse(access.recipient)
