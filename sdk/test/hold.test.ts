@@ -277,6 +277,9 @@ describe('what works', () => {
     )
     const stays = await play(true, {}, { snapshot, source: { oneFileSystem: true } })
     assert.equal(stays.results[0]?.unread, 0)
+    // A name that begins like the way out.
+    const dots = await play(true, {}, { snapshot: { omitted: async () => ['..data'] } })
+    assert.equal(dots.results[0]?.unread, 1)
   })
 })
 
