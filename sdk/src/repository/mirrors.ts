@@ -111,7 +111,7 @@ export async function seedContainer(
  * Gives a container the keys of another, with the same repository keys: what is missing, and nothing more that opens it. What
  * its own backups need of its keys stays, and comes to the other.
  *
- * @throws Failure `refused` when its backups may need a key that the other does not have
+ * @throws Failure `refused` when its backups may need a key that the other does not have, or that nobody here knows
  */
 async function takeOverKeys(
   reference: ContainerLook,
@@ -125,6 +125,21 @@ async function takeOverKeys(
     throw new Failure('refused', `${look.name} has a repository key that ${reference.name} does not know.`, {
       remedy: `Take over the keys of ${look.name} instead, or copy its backups with "freezer copy".`,
     })
+  }
+  // Of a rotation that was killed there, or of somebody else: what is under such a key is lost with it.
+  const isUnknown = (record: KeyRecord): boolean =>
+    isWrapped(record) &&
+    !reference.keys.includes(record.id) &&
+    (own.proven(record) ?? right.proven(record)) === undefined
+  const unknown = own.files.records.find(isUnknown)
+  if (unknown !== undefined) {
+    throw new Failure(
+      'refused',
+      `${look.name} has the key ${unknown.id}, and nothing says what of its backups needs that.`,
+      {
+        remedy: `See "freezer key list" of ${look.name}, and copy what only that key opens with "freezer copy". Then remove it with "freezer key remove --force".`,
+      },
+    )
   }
   const copy = async ({ id }: KeyRecord, from: Storage, to: Storage): Promise<void> =>
     to.put(keysPrefix + id, [await readBlob(from, keysPrefix + id, keyFileLimit, signal)], signal)
