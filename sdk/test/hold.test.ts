@@ -380,6 +380,11 @@ describe('the limit of time', () => {
     })
   }
 
+  test('more time than a timer can count is no limit', async () => {
+    const ended = await play(false, { source: () => pause(50) }, { request: { maxLock: 3_000_000 } })
+    assert.equal(ended.failure, undefined)
+  })
+
   test('with a snapshot the copy does not count', async () => {
     const ended = await play(true, { source: () => pause(1500) }, { request: { maxLock: 1 } })
     assert.equal(ended.failure, undefined)
