@@ -108,7 +108,8 @@ describe('as one storage', () => {
     const [a, b] = [memoryStorage(), memoryStorage()]
     const failsFirst = {
       ...a,
-      put: (...call: Parameters<typeof a.put>) => (call[0] === 'k/1' ? Promise.reject(away()) : a.put(...call)),
+      put: (...call: Parameters<typeof a.put>) =>
+        call[0] === 'k/1' ? Promise.reject(away()) : a.put(...call),
     }
     const failsLater = {
       ...b,
@@ -191,7 +192,10 @@ describe('the same container', () => {
     await assert.rejects(rotateKey(await openBy(dying, other), { removeOthers: true }, quietContext()))
     await tree.backUp(b, other, 'under the new key')
     const align = openRepository({ ...secret('mine'), storage, keysFrom: 'a' }, true)
-    await assert.rejects(align, (error) => isFailure(error) && error.code === 'refused' && /b has/.test(error.message))
+    await assert.rejects(
+      align,
+      (error) => isFailure(error) && error.code === 'refused' && /b has/.test(error.message),
+    )
     assert.equal(await tree.restored(b, other), 'under the new key')
   })
 
