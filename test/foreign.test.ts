@@ -203,6 +203,7 @@ test('what would write to the container is refused, and says what to do', async 
   assert.deepEqual(filesBelow(container), before)
 })
 
+<<<<<<< HEAD
 test('as one of several storages it is left as it is too, by backups and heals', async () => {
   const { container } = copyOf('tar-gzip-plain', fresh())
   const before = filesBelow(container)
@@ -221,6 +222,26 @@ test('as one of several storages it is left as it is too, by backups and heals',
       assert.deepEqual(filesBelow(container), before)
     }
   }
+=======
+test('it is refused as one of several storages too, before anything is put on any', async () => {
+  const { container: theirs } = copyOf('tar-gzip-plain', fresh())
+  const [ours, ini] = [fresh(), fresh()]
+  const sections = [ours, theirs].map((at, i) => `[storage:s${i}]\nstorage = local\ncontainer = ${at}\n`)
+  fs.writeFileSync(ini, sections.join(''))
+  const before = filesBelow(theirs)
+  const refused = async (...words: string[]) => {
+    const ended = await freezer(...words, '--config', ini, '--no-progress')
+    assert.equal(ended.status, 5, ended.stderr)
+    assert.match(ended.stderr, /OpenStack Freezer.*freezer copy/s)
+    assert.deepEqual(filesBelow(theirs), before)
+  }
+  await refused('backup', fixtures, '-N', 'n')
+  assert.deepEqual(fs.existsSync(ours) ? filesBelow(ours) : [], [])
+  await json('backup', fixtures, '-N', 'n', '--container', ours)
+  await refused('backup', fixtures, '-N', 'n')
+  await refused('heal', '--dry-run')
+  await refused('heal')
+>>>>>>> baf8795bd09cd5f0339778a53b126ebc37135d24
 })
 
 test('a container of our own comes first, whatever else lies there', async () => {

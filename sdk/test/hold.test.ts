@@ -277,6 +277,9 @@ describe('what works', () => {
     )
     const stays = await play(true, {}, { snapshot, source: { oneFileSystem: true } })
     assert.equal(stays.results[0]?.unread, 0)
+    // A name that begins like the way out.
+    const dots = await play(true, {}, { snapshot: { omitted: async () => ['..data'] } })
+    assert.equal(dots.results[0]?.unread, 1)
   })
 })
 
@@ -376,6 +379,11 @@ describe('the limit of time', () => {
       assert.deepEqual(ended.manifests, [])
     })
   }
+
+  test('more time than a timer can count is no limit', async () => {
+    const ended = await play(false, { source: () => pause(50) }, { request: { maxLock: 3_000_000 } })
+    assert.equal(ended.failure, undefined)
+  })
 
   test('with a snapshot the copy does not count', async () => {
     const ended = await play(true, { source: () => pause(1500) }, { request: { maxLock: 1 } })

@@ -4,9 +4,18 @@ import fs from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import { after, before, describe, test } from 'node:test'
-import { Failure, isFailure, openRepository, quietContext, type RetentionPolicy } from '@freezer/sdk'
+import {
+  addKey,
+  Failure,
+  isFailure,
+  openRepository,
+  quietContext,
+  type RetentionPolicy,
+  rotateKey,
+} from '@freezer/sdk'
 import { MirroredStorage } from '@freezer/sdk/storages'
 import { faultyStorage, memoryStorage } from '@freezer/sdk/testing'
+import { openBy, SmallTree } from './support/keyed-container.ts'
 import { away, MirrorWorld } from './support/mirror-world.ts'
 import { Killed, outcome } from './support/world.ts'
 
@@ -94,6 +103,40 @@ describe('as one storage', () => {
     await assert.rejects(storage.put('k', [], signal), (error) => isFailure(error))
   })
 
+  test('calls that overlap: each storage answers for its own failures', async () => {
+    const last = Promise.withResolvers<void>()
+    const [a, b] = [memoryStorage(), memoryStorage()]
+    const failsFirst = {
+      ...a,
+      put: (...call: Parameters<typeof a.put>) =>
+        call[0] === 'k/1' ? Promise.reject(away()) : a.put(...call),
+    }
+    const failsLater = {
+      ...b,
+      async put(...call: Parameters<typeof b.put>) {
+        if (call[0] !== 'k/2') return b.put(...call)
+        await last.promise
+        throw away()
+      },
+    }
+    const storage = new MirroredStorage(
+      [
+        { name: 'fails first', storage: failsFirst },
+        { name: 'fails later', storage: failsLater },
+        { name: 'good', storage: memoryStorage() },
+      ],
+      { least: 1 },
+    )
+    const later = storage.put('k/2', [Buffer.from('x')], signal)
+    await storage.put('k/1', [Buffer.from('x')], signal)
+    last.resolve()
+    await later
+    assert.deepEqual(
+      storage.live.map(({ name }) => name),
+      ['good'],
+    )
+  })
+
   test('an interruption is the loss of no storage', async () => {
     const { storage } = mirrored(['a', 'b'])
     await assert.rejects(
@@ -135,6 +178,25 @@ describe('the same container', () => {
       await open(false)
       await openRepository({ storage: b, ...secret('x') }, false)
     }
+  })
+
+  test('no key that the secret does not know is removed: backups may need it', async () => {
+    using tree = new SmallTree()
+    const { storage, storages } = mirrored(['a', 'b'])
+    const [mine, other] = [{ passphrase: Buffer.from('mine') }, { passphrase: Buffer.from('other') }]
+    await tree.backUp(storage, mine, 'both')
+    const b = storages.get('b') ?? memoryStorage()
+    await addKey(await openBy(b, mine), { kind: 'passphrase', bytes: other.passphrase }, quietContext())
+    // A rotation by the other that was killed before it removed anything, and a backup under its key.
+    const dying = { ...b, remove: () => Promise.reject(away()) }
+    await assert.rejects(rotateKey(await openBy(dying, other), { removeOthers: true }, quietContext()))
+    await tree.backUp(b, other, 'under the new key')
+    const align = openRepository({ ...secret('mine'), storage, keysFrom: 'a' }, true)
+    await assert.rejects(
+      align,
+      (error) => isFailure(error) && error.code === 'refused' && /b has/.test(error.message),
+    )
+    assert.equal(await tree.restored(b, other), 'under the new key')
   })
 
   test('another container is refused by its name; one whose keys are behind is left out', async () => {

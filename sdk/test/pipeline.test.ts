@@ -23,6 +23,7 @@ import {
 import { memoryStorage } from '@freezer/sdk/testing'
 import { engine as plainEngine } from '../../core/templates/engine/src/index.ts'
 import { EngineThread } from '../dist/src/pipeline/engine-host.js'
+import { SegmentWriter, UploadStreams } from '../dist/src/pipeline/segments.js'
 import { toyCodecs } from './support/toy-codecs.ts'
 
 let scratch = ''
@@ -427,4 +428,21 @@ describe('abort and failure', () => {
     assert.equal(again.level, 0)
     assert.deepEqual(contents((await bring(storage)).directory), contents(tree))
   })
+})
+
+test('what waits to be put comes no more once a backup was discarded', async () => {
+  const storage = memoryStorage()
+  const { signal } = quietContext()
+  const streams = new UploadStreams(1)
+  const id = '0'.repeat(32)
+  const writer = new SegmentWriter(storage, id, 'data', 1, signal, streams, () => {})
+  const block = () => ({ bytes: Buffer.from('ab'), digest: Buffer.alloc(32) })
+  await streams.enter()
+  await writer.append(block(), 0, 2)
+  const waiting = writer.append(block(), 1, 2)
+  await writer.discard(signal)
+  streams.leave()
+  await assert.doesNotReject(waiting)
+  await assert.doesNotReject(writer.end())
+  assert.deepEqual([...storage.blobs.keys()], [])
 })

@@ -166,13 +166,17 @@ async function thaw(frozen: Frozen | undefined, provider: string | undefined): P
  */
 function frozenSource(source: Source, { snapshot, from, to }: Frozen, mode: string): Source {
   if (source.kind !== 'tree') return source
-  const below = relative(snapshot.path, source.path)
-  if (below === '..' || below.startsWith(`..${sep}`) || isAbsolute(below)) {
+  if (isOutside(relative(snapshot.path, source.path))) {
     throw new Failure('plugin', `The mode ${mode} does not read from the snapshot that was made for it.`, {
       remedy: 'Back up without a snapshot, and report this to the author of the mode.',
     })
   }
   return { ...source, frozen: { from, to } }
+}
+
+/** Whether a path relative to a directory leads out of it. */
+function isOutside(path: string): boolean {
+  return path === '..' || path.startsWith(`..${sep}`) || isAbsolute(path)
 }
 
 /** What a person expects in the backup of `source` and the snapshot does not have. */
@@ -186,7 +190,7 @@ async function missing(
   const omitted = (await snapshot.omitted?.(signal)) ?? []
   const within = omitted.flatMap((path) => {
     const below = relative(source.path, `${snapshot.path}${sep}${path}`)
-    return below.startsWith('..') ? [] : [below]
+    return isOutside(below) ? [] : [below]
   })
   // What is in a directory that is left out is left out.
   return within.filter((path) => {

@@ -83,7 +83,9 @@ export class Hold {
     if (quiesce === undefined) return
     this.#began = performance.now()
     if (this.#maxLock !== undefined) {
-      this.#timer = setTimeout(() => this.#overdue.abort(), this.#maxLock * 1000)
+      // Node takes a longer one for none.
+      const limit = Math.min(this.#maxLock * 1000, 2 ** 31 - 1)
+      this.#timer = setTimeout(() => this.#overdue.abort(), limit)
     }
     const held = quiesce.call(this.#session, this.#resource, this.signal)
     this.#learn(await bounded(held, this.signal, `Holding ${this.#title} still`))

@@ -51,6 +51,7 @@ export class SegmentWriter {
   #length = 0
   /** The puts under way, and those that failed. */
   readonly #putting = new Set<Promise<void>>()
+  /** A put failed, or there is to be no backup: nothing more is put. */
   #failed = false
   /** Segments begun, bytes stored. */
   count = 0
@@ -93,6 +94,8 @@ export class SegmentWriter {
 
   /** Removes what was put, for a backup that is not going to be. Never fails: what stays is garbage. */
   async discard(signal: AbortSignal): Promise<void> {
+    // What waits for its turn must not come after all was removed.
+    this.#failed = true
     await Promise.allSettled(this.#putting)
     for (let segment = 0; segment < this.count; segment++) {
       await this.#storage.remove(segmentKey(this.#id, this.#stream, segment), signal).catch(() => {})

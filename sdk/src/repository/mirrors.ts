@@ -2,7 +2,7 @@
  * The container on several storages: that all of them hold the same one, and what a new one needs before use. Each must be
  * a whole container by itself, so that a backup on it restores without the others.
  */
-import { Failure } from '../contracts/failures.ts'
+import { Failure, isTemporary, throwIfAborted } from '../contracts/failures.ts'
 import type { Storage } from '../contracts/storage.ts'
 import type { MirroredStorage } from '../storages/mirrored.ts'
 import { holds, readBlob } from './blobs.ts'
@@ -111,7 +111,7 @@ export async function seedContainer(
  * Gives a container the keys of another, with the same repository keys: what is missing, and nothing more that opens it. What
  * its own backups need of its keys stays, and comes to the other.
  *
- * @throws Failure `refused` when its backups may need a key that the other does not have
+ * @throws Failure `refused` when its backups may need a key that the other does not have, or that nobody here knows
  */
 async function takeOverKeys(
   reference: ContainerLook,
@@ -125,6 +125,21 @@ async function takeOverKeys(
     throw new Failure('refused', `${look.name} has a repository key that ${reference.name} does not know.`, {
       remedy: `Take over the keys of ${look.name} instead, or copy its backups with "freezer copy".`,
     })
+  }
+  // Of a rotation that was killed there, or of somebody else: what is under such a key is lost with it.
+  const isUnknown = (record: KeyRecord): boolean =>
+    isWrapped(record) &&
+    !reference.keys.includes(record.id) &&
+    (own.proven(record) ?? right.proven(record)) === undefined
+  const unknown = own.files.records.find(isUnknown)
+  if (unknown !== undefined) {
+    throw new Failure(
+      'refused',
+      `${look.name} has the key ${unknown.id}, and nothing says what of its backups needs that.`,
+      {
+        remedy: `See "freezer key list" of ${look.name}, and copy what only that key opens with "freezer copy". Then remove it with "freezer key remove --force".`,
+      },
+    )
   }
   const copy = async ({ id }: KeyRecord, from: Storage, to: Storage): Promise<void> =>
     to.put(keysPrefix + id, [await readBlob(from, keysPrefix + id, keyFileLimit, signal)], signal)
@@ -149,16 +164,26 @@ export async function noteMirrored(storage: Storage, signal: AbortSignal): Promi
   await storage.put(mirroredKey, [Buffer.from(`${JSON.stringify(mirrored)}\n`)], signal)
 }
 
+export interface Alignment {
+  /** Make empty ones ready. */
+  readonly create: boolean
+  /** The one whose keys the others take over. */
+  readonly keysFrom?: string | undefined
+  /** Called with each that is no container of ours yet, before anything is put on any. */
+  readonly beforeMaking?: ((storage: Storage) => Promise<void>) | undefined
+}
+
 /**
  * Makes sure that all storages hold the same container, before it is written to. Empty ones are made ready with `create`;
  * one whose keys are not those of the others, or that `beforeMaking` refuses, is lost to the run.
  *
  * @param secret that opens the container
- * @throws Failure `refused` for a storage that holds another container; that of a storage when too few are left
+ * @throws Failure `refused` for a storage that holds another container, of `beforeMaking`; that of a storage when too few are left
  */
 export async function alignMirrors(
   storage: MirroredStorage,
   secret: Secret | undefined,
+<<<<<<< HEAD
   {
     create,
     keysFrom,
@@ -175,6 +200,22 @@ export async function alignMirrors(
     if (create && !look.marked) await beforeMaking?.(one)
     return look
   })
+=======
+  { create, keysFrom, beforeMaking }: Alignment,
+  signal: AbortSignal,
+): Promise<void> {
+  const looks = await storage.each(signal, (one, name) => lookAtContainer(one, name, signal))
+  for (const { name, storage: one, marked } of create ? looks : []) {
+    if (marked) continue
+    try {
+      await beforeMaking?.(one)
+    } catch (error) {
+      throwIfAborted(signal)
+      if (!isTemporary(error)) throw error
+      storage.lose(name, error)
+    }
+  }
+>>>>>>> baf8795bd09cd5f0339778a53b126ebc37135d24
   const reference =
     keysFrom === undefined ? chooseReference(looks) : looks.find(({ name }) => name === keysFrom)
   if (keysFrom !== undefined && (reference === undefined || secret === undefined)) {

@@ -80,8 +80,10 @@ export class MirroredStorage implements Storage {
    */
   async each<T>(signal: AbortSignal, work: (storage: Storage, name: string) => Promise<T>): Promise<T[]> {
     this.#expectEnough()
-    const done = await Promise.allSettled(this.#live.map(async ({ name, storage }) => work(storage, name)))
-    const failed = this.#live.flatMap(({ name }, at) => {
+    // Calls overlap: another may lose one of them meanwhile.
+    const asked = this.#live
+    const done = await Promise.allSettled(asked.map(async ({ name, storage }) => work(storage, name)))
+    const failed = asked.flatMap(({ name }, at) => {
       const one = done[at]
       return one?.status === 'rejected' ? [{ name, error: one.reason as unknown }] : []
     })
