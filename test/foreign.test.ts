@@ -203,26 +203,6 @@ test('what would write to the container is refused, and says what to do', async 
   assert.deepEqual(filesBelow(container), before)
 })
 
-<<<<<<< HEAD
-test('as one of several storages it is left as it is too, by backups and heals', async () => {
-  const { container } = copyOf('tar-gzip-plain', fresh())
-  const before = filesBelow(container)
-  const source = fresh()
-  fs.mkdirSync(source)
-  const config = fresh()
-  const sections = [container, fresh()].map(
-    (each, at) => `[storage:s${at}]\nstorage = local\ncontainer = ${each}\n`,
-  )
-  for (const text of [sections.join(''), sections.toReversed().join('')]) {
-    fs.writeFileSync(config, text)
-    for (const words of [['heal'], ['backup', source, '-N', 'golden'], ['heal']]) {
-      const { status, stderr } = await freezer(...words, '--config', config)
-      assert.equal(status, 5, `${words[0]}: ${stderr}`)
-      assert.match(stderr, /s0.*OpenStack Freezer/)
-      assert.deepEqual(filesBelow(container), before)
-    }
-  }
-=======
 test('it is refused as one of several storages too, before anything is put on any', async () => {
   const { container: theirs } = copyOf('tar-gzip-plain', fresh())
   const [ours, ini] = [fresh(), fresh()]
@@ -241,7 +221,6 @@ test('it is refused as one of several storages too, before anything is put on an
   await refused('backup', fixtures, '-N', 'n')
   await refused('heal', '--dry-run')
   await refused('heal')
->>>>>>> baf8795bd09cd5f0339778a53b126ebc37135d24
 })
 
 test('a container of our own comes first, whatever else lies there', async () => {

@@ -175,7 +175,7 @@ export interface Alignment {
 
 /**
  * Makes sure that all storages hold the same container, before it is written to. Empty ones are made ready with `create`;
- * one whose keys are not those of the others, or that `beforeMaking` refuses, is lost to the run.
+ * one whose keys are not those of the others is lost to the run.
  *
  * @param secret that opens the container
  * @throws Failure `refused` for a storage that holds another container, of `beforeMaking`; that of a storage when too few are left
@@ -183,24 +183,6 @@ export interface Alignment {
 export async function alignMirrors(
   storage: MirroredStorage,
   secret: Secret | undefined,
-<<<<<<< HEAD
-  {
-    create,
-    keysFrom,
-    beforeMaking,
-  }: {
-    readonly create: boolean
-    readonly keysFrom?: string | undefined
-    readonly beforeMaking?: ((storage: Storage) => Promise<void>) | undefined
-  },
-  signal: AbortSignal,
-): Promise<void> {
-  const looks = await storage.each(signal, async (one, name) => {
-    const look = await lookAtContainer(one, name, signal)
-    if (create && !look.marked) await beforeMaking?.(one)
-    return look
-  })
-=======
   { create, keysFrom, beforeMaking }: Alignment,
   signal: AbortSignal,
 ): Promise<void> {
@@ -215,7 +197,6 @@ export async function alignMirrors(
       storage.lose(name, error)
     }
   }
->>>>>>> baf8795bd09cd5f0339778a53b126ebc37135d24
   const reference =
     keysFrom === undefined ? chooseReference(looks) : looks.find(({ name }) => name === keysFrom)
   if (keysFrom !== undefined && (reference === undefined || secret === undefined)) {

@@ -46,11 +46,7 @@ export interface RepositoryAccess {
   readonly recipient?: Uint8Array | undefined
   /** Of several storages, the one whose keys are the right ones; the others take them over. */
   readonly keysFrom?: string | undefined
-<<<<<<< HEAD
   /** Called before a container is made on a storage that has none of Freezer's: may throw, and nothing is made there then. */
-=======
-  /** Called before a container is made where there is none of Freezer's: may throw, and nothing is made then. */
->>>>>>> baf8795bd09cd5f0339778a53b126ebc37135d24
   readonly beforeMaking?: ((storage: Storage) => Promise<void>) | undefined
   readonly signal?: AbortSignal | undefined
 }
@@ -294,19 +290,11 @@ export async function openRepository(access: RepositoryAccess, create: boolean):
   const secret = secretOf(access)
   if (storage instanceof MirroredStorage) {
     const { keysFrom, recipient, beforeMaking } = access
-<<<<<<< HEAD
-    const making = { create: create || recipient !== undefined, keysFrom, beforeMaking }
-    await alignMirrors(storage, secret, making, signal)
-  }
-  const marked = await checkMarker(storage, signal)
-  if (create && !marked) await access.beforeMaking?.(storage)
-=======
     const alignment = { create: create || recipient !== undefined, keysFrom, beforeMaking }
     await alignMirrors(storage, secret, alignment, signal)
   }
   const marked = await checkMarker(storage, signal)
   if (create && !marked && !(storage instanceof MirroredStorage)) await access.beforeMaking?.(storage)
->>>>>>> baf8795bd09cd5f0339778a53b126ebc37135d24
   if (access.recipient !== undefined) {
     if (!marked) throw noContainer()
     const recipient = Recipient.parse(access.recipient)
