@@ -222,12 +222,12 @@ describe('the same container', () => {
 })
 
 /** Every third call, another third each day, so that all are seen in three; FREEZER_EVERY_CALL=1 sees all in one run. */
-const step = process.env['FREEZER_EVERY_CALL'] === '1' ? 1 : 3
-const first = 1 + (Math.floor(Date.now() / 86_400_000) % step)
+const stride = process.env['FREEZER_EVERY_CALL'] === '1' ? 1 : 3
+const first = 1 + (Math.floor(Date.now() / 86_400_000) % stride)
 
 /** A pass over the calls: `run` gets the number of the call at which something happens. */
 async function forEachCall(run: (at: number) => Promise<boolean>): Promise<number> {
-  for (let at = first; at < 500; at += step) if (!(await run(at))) return at - 1
+  for (let at = first; at < 500; at += stride) if (!(await run(at))) return at - 1
   return assert.fail('There is no end of calls.')
 }
 
