@@ -150,30 +150,34 @@ export class BlockServer {
 
   /** Fetches what is planned, in order, while fewer than `window` blocks are ahead. */
   #pump(send: Send): Promise<void> {
-    this.#pumping ??= this.#fetchAll(send).finally(() => {
-      this.#pumping = undefined
-    })
+    this.#pumping ??= this.#fetchAll(send)
     return this.#pumping
+  }
+
+  /** Several blocks come with one read: it waits until half of the window is free. */
+  get #hasRoom(): boolean {
+    return this.#planned.length > 0 && this.#ahead <= this.#window / 2
   }
 
   async #fetchAll(send: Send): Promise<void> {
     const reading = new Set<Promise<void>>()
-    // Several blocks come with one read: it waits until half of the window is free.
-    while (this.#planned.length > 0 && this.#ahead <= this.#window / 2) {
-      if (reading.size >= this.#streams) {
-        await Promise.race(reading)
-        continue
-      }
-      const run = this.#takeRun()
-      this.#ahead += run.length
-      this.#fetching.push(...run)
-      const level = run[0]?.level ?? 0
-      const read = this.#fetchRun(level, this.#chain.level(level), run, send)
-      reading.add(read)
-      void read.then(() => reading.delete(read))
+    try {
+      // Whoever takes blocks, or needs one, while this waits asks nobody else: so it looks again after every wait.
+      do {
+        while (this.#hasRoom && reading.size < this.#streams) {
+          const run = this.#takeRun()
+          this.#ahead += run.length
+          this.#fetching.push(...run)
+          const level = run[0]?.level ?? 0
+          const read = this.#fetchRun(level, this.#chain.level(level), run, send)
+          reading.add(read)
+          void read.then(() => reading.delete(read))
+        }
+        await (reading.size > 0 ? Promise.race(reading) : this.#delivery)
+      } while (this.#hasRoom || reading.size > 0)
+    } finally {
+      this.#pumping = undefined
     }
-    await Promise.all(reading)
-    await this.#delivery
   }
 
   /** Fetches `run` with one read; each of its blocks has its turn now, and is sent when that comes. */
