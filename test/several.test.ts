@@ -161,6 +161,50 @@ test('one that is away: the policy decides, the result names it, a heal brings a
   assert.equal((await place.heal('--read-data'))['repaired'], 0)
 })
 
+test('one that is read and lags behind another is named, until it is healed or the other is asked', async () => {
+  const place = new Place('lagging', 3)
+  await place.backUp()
+  for (let more = 0; more < 2; more++) {
+    place.change()
+    await place.backUp('--storage', 'two')
+  }
+  const newest = [...place.trees.keys()].at(-1)
+  const told = new RegExp(`two has 2 backups that one, which is read, lacks; the newest is of ${newest}\\.`)
+  const restore = (...words: string[]) => {
+    const target = fs.mkdtempSync(path.join(place.directory, 'target-'))
+    return freezer('restore', target, '--config', place.ini, '--no-progress', ...words)
+  }
+  const old = await restore()
+  assert.equal(old.status, 0, old.stderr)
+  assert.match(old.stderr, told)
+  assert.match(old.stderr, /^warn: .*"freezer heal".*--storage two/m)
+  const events = (await restore('--json')).stderr.trim().split('\n')
+  const warned = events.map((line) => JSON.parse(line)).filter(({ level }) => level === 'warn')
+  assert.equal(warned.length, 1)
+  assert.match(warned[0].message, told)
+
+  const silent = async (...words: string[]) => {
+    const ended = await freezer(...words)
+    assert.equal(ended.status, 0, ended.stderr)
+    assert.doesNotMatch(ended.stderr, /lacks|not compared/)
+  }
+  await silent('list', '--config', place.ini, '--storage', 'two')
+  const comeBack = place.takeAway()
+  const away = await freezer('list', '--config', place.ini, '--debug')
+  assert.equal(away.status, 0, away.stderr)
+  assert.match(away.stderr, /^debug: The storage two was not compared: /m)
+  await silent('list', '--config', place.ini)
+  comeBack()
+  assert.equal((await place.heal())['added'], 2)
+  await silent('list', '--config', place.ini, '--debug')
+  // What was pruned from the one that is read is not missed there.
+  await place.backUp('--no-incremental')
+  await silent('prune', '--config', place.ini, '--storage', 'one', '--keep-last', '1')
+  const { backups } = (await json('list', '--config', place.ini)) as { backups: Result[] }
+  assert.equal(backups.length, 1)
+  await silent('list', '--config', place.ini, '--debug')
+})
+
 test('a new storage gets everything; bad blocks on each come from the other', async () => {
   const place = new Place('new')
   await place.backUp('--storage', 'one')

@@ -29,6 +29,7 @@ import { listenForLimits } from './control.ts'
 import { openDiscarding } from './dry-run.ts'
 import { foreignDamage, refuseForeign } from './foreign.ts'
 import type { Invocation } from './invocation.ts'
+import { warnWhereLagging } from './lagging.ts'
 import { Limits } from './limits.ts'
 import { type ContainerOptions, containerOptions } from './options.ts'
 import { readPassphrase } from './passphrase.ts'
@@ -219,17 +220,19 @@ function mirror(opened: readonly OpenedStorage[], least: number, { report }: Con
   return new MirroredStorage(mirrors, { least, lost, onLost })
 }
 
-/** The container on the first storage that answers. @throws Failure of the first when none does */
+/** The container on the first storage that answers; warns where it lags. @throws Failure of the first when none does */
 async function firstOf(
   configured: readonly ConfiguredStorage[],
   open: (one: ConfiguredStorage) => Promise<Repository>,
-  { report, signal }: Context,
+  context: Context,
 ): Promise<Repository> {
+  const { report, signal } = context
   let first: unknown
-  for (const one of configured) {
+  for (const [at, one] of configured.entries()) {
     try {
       const repository = await open(one)
       report({ type: 'log', level: 'info', message: `Reading from the storage ${one.name}.` })
+      await warnWhereLagging({ name: one.name, repository }, configured.slice(at + 1), context)
       return repository
     } catch (error) {
       if (signal.aborted || !isFailure(error) || error.code === 'internal') throw error

@@ -92,6 +92,11 @@ export class ForeignRepository extends Repository implements AsyncDisposable {
     return this.manifestNames(of)
   }
 
+  /** Nothing: no other storage is known to hold the same. */
+  override async lacking(): Promise<readonly BackupName[]> {
+    return []
+  }
+
   /** What the listing tells; of sizes nothing, unless it was read. */
   override async manifest({ id }: BackupName): Promise<Manifest> {
     const read = this.#read.get(id)

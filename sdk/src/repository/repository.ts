@@ -165,6 +165,22 @@ export class Repository {
     return found.sort((a, b) => a.time - b.time || (a.id < b.id ? -1 : 1))
   }
 
+  /**
+   * Backups that `other`, a storage that holds the same container, has and this one lacks, by their names alone. One that was
+   * removed here is not lacking. Newest last.
+   * @throws Failure of either storage; `key` for who only writes
+   */
+  async lacking(other: Storage, signal: AbortSignal): Promise<readonly BackupName[]> {
+    const theirs = await this.at(other).names(undefined, signal)
+    if (theirs.length === 0) return theirs
+    // In this order: what is stored on both meanwhile is found here too.
+    const ours = new Set((await this.manifestNames(undefined, signal)).map(({ id }) => id))
+    const lacking = theirs.filter(({ id }) => !ours.has(id))
+    if (lacking.length === 0) return lacking
+    const removed = await removedIds(this.storage, signal)
+    return lacking.filter(({ id }) => !removed.has(id))
+  }
+
   /** Those of `names`, all of a host and name, that every storage has; all of them where there is one storage. */
   async everywhere(names: readonly BackupName[], signal: AbortSignal): Promise<readonly BackupName[]> {
     const { storage } = this
