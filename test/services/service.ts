@@ -5,7 +5,7 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import fs, { closeSync, openSync, readFileSync } from 'node:fs'
-import { type AddressInfo, createServer } from 'node:net'
+import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
@@ -50,14 +50,22 @@ function apt(...words: readonly string[]): { readonly status: number | null; rea
   return { status, output: `apt-get ${words.join(' ')}: ${stdout}${stderr}` }
 }
 
+/** Below those that Linux gives to outgoing connections: a server that is stopped finds its port free when it starts again. */
+const ports = { first: 12_000, count: 20_000 }
+
 /** A port of 127.0.0.1 that nobody listens on. */
 export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
+  for (;;) {
+    const port = ports.first + Math.floor(Math.random() * ports.count)
+    const server = createServer()
+    const listening = await new Promise<boolean>((resolve) => {
+      server.once('error', () => resolve(false)).listen(port, '127.0.0.1', () => resolve(true))
+    })
+    if (!listening) continue
+    server.close()
+    await once(server, 'close')
+    return port
+  }
 }
 
 export interface ServiceOptions {
