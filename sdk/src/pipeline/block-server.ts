@@ -163,7 +163,7 @@ export class BlockServer {
     const reading = new Set<Promise<void>>()
     try {
       // Whoever takes blocks, or needs one, while this waits asks nobody else: so it looks again after every wait.
-      do {
+      for (;;) {
         while (this.#hasRoom && reading.size < this.#streams) {
           const run = this.#takeRun()
           this.#ahead += run.length
@@ -173,8 +173,13 @@ export class BlockServer {
           reading.add(read)
           void read.then(() => reading.delete(read))
         }
-        await (reading.size > 0 ? Promise.race(reading) : this.#delivery)
-      } while (this.#hasRoom || reading.size > 0)
+        if (reading.size > 0) {
+          await Promise.race(reading)
+          continue
+        }
+        await this.#delivery
+        if (!this.#hasRoom) return
+      }
     } finally {
       this.#pumping = undefined
     }
