@@ -14,7 +14,7 @@ import { BulkSocket } from './bulk-socket.ts'
 import { Channel } from './channel.ts'
 import type { Credential } from './credentials.ts'
 import { fromConnection, placeOf } from './failures.ts'
-import { hasten } from './hasten.ts'
+import { freeRequests, keepKeys } from './hasten.ts'
 import type { HostKeyCheck } from './host-key.ts'
 
 /** Which account of which machine, and how it is reached. */
@@ -182,18 +182,21 @@ export async function connect(
 ): Promise<Connection> {
   const { host, port, timeout, username } = account
   const client = new ssh2.Client()
-  const socket = BulkSocket.create()
+  const socket = BulkSocket.connect(host, port)
   const { promise: connected, resolve, reject } = Promise.withResolvers<Connection>()
   let distrust: Failure | undefined
   const log = authentication(account, credentials)
 
   // After each exchange of keys.
   client.on('handshake', ({ sc }) => {
-    hasten(client)
+    keepKeys(client)
     // What comes in by this cipher is decrypted into other memory at once.
     if (sc.cipher.includes('gcm')) socket.reuse()
   })
-  client.on('ready', () => resolve(new Connection(client, socket, account)))
+  client.on('ready', () => {
+    freeRequests(client)
+    resolve(new Connection(client, socket, account))
+  })
   client.on('error', (error) => {
     const { level } = error as { level?: string }
     // An agent that does not answer is one way less to log in.
@@ -204,7 +207,7 @@ export async function connect(
   client.on('close', () => reject(distrust ?? fromConnection(new Error('closed'), placeOf(account))))
   try {
     client.connect({
-      sock: socket.connect({ host, port }),
+      sock: socket,
       username,
       readyTimeout: timeout,
       keepaliveInterval: Math.ceil(timeout / 3),

@@ -317,7 +317,7 @@ async function writeAll(
   const pending: Promise<void>[] = []
   try {
     let at = 0
-    for (const piece of pace === undefined ? pieces(chunks) : pacedPieces(chunks)) {
+    for (const piece of pieces(chunks)) {
       if (pending.length === requestsAtOnce) await pending.shift()
       await pace?.(piece.length)
       throwIfAborted(signal)
@@ -332,34 +332,14 @@ async function writeAll(
   }
 }
 
-/** The bytes of `chunks` in pieces of `requestSize` at most that hold no bytes back for the next one. */
-function* pacedPieces(chunks: readonly Uint8Array[]): Generator<Buffer> {
-  for (const chunk of chunks) yield* pieces([chunk])
-}
-
-/** The bytes of `chunks` in pieces of `requestSize`, the last shorter; views where a chunk has a piece to itself. */
+/** The bytes of `chunks` as views of `requestSize` at most, those of one chunk about equally long. */
 function* pieces(chunks: readonly Uint8Array[]): Generator<Buffer> {
-  let gathered: Buffer | undefined
-  let filled = 0
-  for (const chunk of chunks) {
-    const bytes = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength)
-    for (let at = 0; at < bytes.length; ) {
-      if (filled === 0 && bytes.length - at >= requestSize) {
-        yield bytes.subarray(at, (at += requestSize))
-        continue
-      }
-      // Never one that was given away: a server that takes less at once gets the rest of it later.
-      gathered ??= Buffer.allocUnsafeSlow(requestSize)
-      const count = bytes.copy(gathered, filled, at, at + requestSize - filled)
-      filled += count
-      at += count
-      if (filled < requestSize) continue
-      yield gathered
-      gathered = undefined
-      filled = 0
+  for (const { buffer, byteOffset, byteLength } of chunks) {
+    const step = Math.ceil(byteLength / Math.ceil(byteLength / requestSize))
+    for (let at = 0; at < byteLength; at += step) {
+      yield Buffer.from(buffer, byteOffset + at, Math.min(step, byteLength - at))
     }
   }
-  if (gathered !== undefined && filled > 0) yield gathered.subarray(0, filled)
 }
 
 /** `error` as a failure. SFTP says no more than "failure" of most mishaps, so what could be the matter is looked at. */
