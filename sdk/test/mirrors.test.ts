@@ -12,6 +12,7 @@ import {
   quietContext,
   type RetentionPolicy,
   rotateKey,
+  type Storage,
 } from '@freezer/sdk'
 import { MirroredStorage } from '@freezer/sdk/storages'
 import { faultyStorage, memoryStorage } from '@freezer/sdk/testing'
@@ -47,6 +48,16 @@ describe('as one storage', () => {
     await storage.remove('k/1', signal)
     assert.equal(storages.get('a')?.blobs.has('k/1'), false)
     assert.equal(storages.get('b')?.blobs.has('k/1'), false)
+  })
+
+  test('what one storage asks for is asked for: the longest wait, the largest segments', () => {
+    const of = (...likes: Partial<Storage>[]) => {
+      const mirrors = likes.map((like, at) => ({ name: `${at}`, storage: { ...memoryStorage(), ...like } }))
+      return new MirroredStorage(mirrors, { least: 1 })
+    }
+    const some = of({}, { segmentSize: 8, settle: 20 }, { segmentSize: 16, settle: 10 })
+    assert.deepEqual([some.segmentSize, some.settle], [16, 20])
+    assert.deepEqual([of({}).segmentSize, of({}).settle], [undefined, undefined])
   })
 
   test('a blob comes from the first that gives it, and goes on where that broke off', async () => {

@@ -173,6 +173,21 @@ describe('backup and restore', () => {
     assert.deepEqual(contents((await bring(storage)).directory), contents(tree))
   })
 
+  test('segments are as large as suits the storage, unless another size is asked for', async () => {
+    write('noise', randomBytes(3_000_000))
+    for (const [asked, expected] of [
+      [undefined, 1_200_000],
+      [2_200_000, 2_200_000],
+    ] as const) {
+      const blobs = memoryStorage()
+      const liking: Storage = { ...blobs, segmentSize: 1_200_000 }
+      await run(liking, asked === undefined ? {} : { request: { segmentSize: asked } })
+      const sizes = [...blobs.blobs].filter(([key]) => key.includes('/data.')).map(([, { length }]) => length)
+      const largest = Math.max(...sizes)
+      assert.ok(largest <= expected && largest > expected - 1_060_000, `${largest} of ${expected}`)
+    }
+  })
+
   test('an empty directory', async () => {
     const storage = memoryStorage()
     await run(storage)

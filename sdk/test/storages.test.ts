@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { Failure, quietContext, type RunEvent } from '../src/index.ts'
+import { Failure, quietContext, type RunEvent, type Storage } from '../src/index.ts'
 import { retrying, retryingOpen } from '../src/storages/retry.ts'
 import { Bandwidth, type Clock, throttled } from '../src/storages/throttle.ts'
 import { verifying } from '../src/storages/verify.ts'
@@ -24,6 +24,20 @@ function patient(faults: readonly Fault[]) {
   const context = { ...quietContext(signal), report: (event: RunEvent) => void logged.push(event) }
   return { memory, logged, storage: retrying(faultyStorage(memory, faults), context, quick) }
 }
+
+test('a storage keeps what it asks for, whatever is around it', () => {
+  const context = quietContext(signal)
+  const liking: Storage = { ...memoryStorage(), settle: 10, segmentSize: 2 ** 20 }
+  const free = new Bandwidth(undefined)
+  for (const around of [
+    retrying(liking, context, quick),
+    throttled(liking, free, free),
+    verifying(liking, context),
+    faultyStorage(liking, []),
+  ]) {
+    assert.deepEqual([around.settle, around.segmentSize], [10, 2 ** 20])
+  }
+})
 
 test('the wrappers keep the contract of a storage', async () => {
   const wraps = [

@@ -65,6 +65,15 @@ export const wrongStorages: readonly WrongStorage[] = [
       if (chunks.some((chunk) => chunk.length > 0)) await right.put(key, chunks, signal)
     },
   })),
+  wrong('likes segments of no size', 'takes segments of the size that suits it', () => ({ segmentSize: 0 })),
+  wrong('likes larger segments than it takes', 'takes segments of the size that suits it', (right) => ({
+    segmentSize: 16 * 2 ** 20,
+    async put(key, chunks, signal) {
+      await right.put(key, chunks, signal)
+      const blob = right.blobs.get(key)!
+      right.blobs.set(key, blob.subarray(0, 10_000_000))
+    },
+  })),
   wrong('writes 1024 chunks at most', 'concatenates many chunks, empty ones and views included', (right) => ({
     put: (key, chunks, signal) => right.put(key, chunks.slice(0, 1024), signal),
   })),

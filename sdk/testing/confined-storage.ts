@@ -21,6 +21,7 @@ export function confinedStorage(storage: Storage, prefix: string, stop: AbortSig
 
   return {
     settle: storage.settle,
+    segmentSize: storage.segmentSize,
     async put(key, chunks, signal) {
       put.add(key)
       await storage.put(prefix + key, chunks, both(signal))

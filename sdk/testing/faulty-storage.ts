@@ -61,6 +61,7 @@ export function faultyStorage(storage: Storage, faults: readonly Fault[], onCall
 
   return {
     settle: storage.settle,
+    segmentSize: storage.segmentSize,
     async put(key, chunks, signal) {
       const struck = await begin('put', key, signal)
       await storage.put(key, chunks, signal)

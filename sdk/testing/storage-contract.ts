@@ -22,6 +22,8 @@ export interface StorageContractOptions {
 const never = new AbortController().signal
 const aborted = AbortSignal.abort()
 const mebibyte = 1024 * 1024
+/** Bytes that a user may ask for at least. */
+const leastSegment = 64 * 1024
 
 /**
  * The checks of the storage contract.
@@ -53,6 +55,18 @@ export function storageContract(
       await storage.put('a/blob', [content], never)
       expectBytes(await read(storage, 'a/blob'), content, `blob of ${size} bytes`)
     }
+  })
+
+  check('takes segments of the size that suits it', async (storage) => {
+    const { segmentSize } = storage
+    if (segmentSize === undefined) return
+    expect(
+      Number.isInteger(segmentSize) && segmentSize >= leastSegment,
+      `segmentSize is ${segmentSize}, not a number of bytes of at least ${leastSegment}`,
+    )
+    const content = noise(segmentSize, 3)
+    await storage.put('segment', [content.subarray(0, 5), content.subarray(5)], never)
+    expectBytes(await read(storage, 'segment'), content, 'a segment')
   })
 
   check('concatenates many chunks, empty ones and views included', async (storage) => {

@@ -75,7 +75,7 @@ const ownOptions = {
     type: 'bytes',
     min: 65536,
     value: 'BYTES',
-    help: 'Largest stored object; 64M is that many MiB',
+    help: 'Largest stored object, 16M is that many MiB; what suits the storage unless said',
   },
   queueSize: { type: 'integer', min: 1, max: 1024, value: 'N', help: 'Blocks under way at a time' },
   uploadStreams,

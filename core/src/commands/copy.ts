@@ -30,7 +30,12 @@ const selectors = {
 
 const ownOptions = {
   backups: { type: 'list', value: 'BACKUP', help: 'The same as BACKUP' },
-  toMaxSegmentSize: { type: 'bytes', min: 65536, value: 'BYTES', help: 'Largest stored object' },
+  toMaxSegmentSize: {
+    type: 'bytes',
+    min: 65536,
+    value: 'BYTES',
+    help: 'Largest stored object; what suits the storage unless said',
+  },
   queueSize: { type: 'integer', min: 1, max: 1024, value: 'N', help: 'Blocks under way at a time' },
   uploadStreams,
   workers: { type: 'integer', min: 1, max: 256, value: 'N', help: 'Threads that decode and encode' },

@@ -6,6 +6,9 @@ import { get, list } from './read.ts'
 import type { Server } from './server.ts'
 import { prepareContainer, writer } from './write.ts'
 
+/** Bytes of a segment: every blob costs several answers of the server, and a connection of its own. */
+const segmentSize = 16 * 2 ** 20
+
 /** A directory of a server. */
 export interface Container {
   readonly server: Server
@@ -42,6 +45,7 @@ export async function openContainer(
       // A directory that is missing holds no blobs, unless all are missing because the container is.
       await checkContainer(container, stop)
     },
+    segmentSize,
     close: () => server.close(),
   }
 }

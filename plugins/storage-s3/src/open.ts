@@ -12,6 +12,9 @@ import { get, type Place, put, remove } from './objects.ts'
 import type { s3Options } from './options.ts'
 import { parsePlace } from './place.ts'
 
+/** Bytes of a segment: every blob costs a request, which is paid for in many places. */
+const segmentSize = 16 * 2 ** 20
+
 /** The region that needs no word where a bucket is made. */
 const usualRegion = 'us-east-1'
 
@@ -40,6 +43,7 @@ export async function openStorage(
     throw error
   }
   return {
+    segmentSize,
     put: (key, chunks, stop, pace) => put(place, key, chunks, stop, pace),
     get: (key, range, stop) => get(place, key, range, stop),
     list: (start, stop) => list(place, start, stop),

@@ -6,6 +6,9 @@ import { list } from './listing.ts'
 import { get, put, remove } from './objects.ts'
 import { parsePlace } from './place.ts'
 
+/** Bytes of a segment: every blob costs each service of Swift that it passes a request. */
+const segmentSize = 16 * 2 ** 20
+
 /**
  * Opens the container that `options` name.
  * @throws Failure `configuration`, `not-found`, `denied`, `untrusted`, `unavailable`
@@ -22,6 +25,7 @@ export async function openStorage(
     await openContainer(account, place.container, create, signal)
     return {
       settle: options.swiftSettle,
+      segmentSize,
       put: (key, chunks, stop, pace) => put(account, place, key, chunks, stop, pace),
       get: (key, range, stop) => get(account, place, key, range, stop),
       list: (prefix, stop) => list(account, place, prefix, stop),

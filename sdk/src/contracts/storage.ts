@@ -59,6 +59,12 @@ export type Pace = (bytes: number) => Promise<void>
 export interface Storage {
   /** Milliseconds after which a listing shows whatever was put or removed before; at once when not declared. */
   readonly settle?: number | undefined
+  /**
+   * Bytes of the blobs that it takes best, when they are more than the few MiB that are usual: where every put costs several
+   * requests, or waits for a machine far away, fewer and larger ones are faster. A few of them are in memory at a time.
+   * It came with version 1.2 of the contracts.
+   */
+  readonly segmentSize?: number | undefined
 
   /**
    * Stores the concatenation of `chunks` under `key`, replacing what is there, all or nothing, durable on return.

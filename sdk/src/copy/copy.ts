@@ -15,7 +15,7 @@ import {
 } from '../contracts/failures.ts'
 import { engineFor, ForeignRepository } from '../foreign/foreign-repository.ts'
 import { importLevel } from '../foreign/import.ts'
-import { backupDefaults, type CodecChoice, withoutSecrets } from '../pipeline/backup.ts'
+import { type CodecChoice, defaultQueueSize, withoutSecrets } from '../pipeline/backup.ts'
 import { BackupWriter } from '../pipeline/backup-writer.ts'
 import { isDamage } from '../pipeline/block-runs.ts'
 import { Coders, defaultWorkers } from '../pipeline/coders.ts'
@@ -305,7 +305,7 @@ class Copying {
 
   /** Stores blocks and pages of a backup of ours. */
   async #transcode({ manifest }: ChosenBackup, place: CopyPlace, coders: Coders): Promise<Stored> {
-    const { from, to, segmentSize = backupDefaults.segmentSize } = this.#request
+    const { from, to, segmentSize } = this.#request
     const { signal } = this.#context
     const { id, key, codecs, below } = place
     const source = await openChainOf(from, manifest, coders, signal)
@@ -322,7 +322,7 @@ class Copying {
         from: source,
         to: writer,
         kept,
-        blocks: this.#request.queueSize ?? backupDefaults.queueSize,
+        blocks: this.#request.queueSize ?? defaultQueueSize,
         onRead: (bytes) => this.#meter.count(0, bytes),
       })
       const root = await writer.end()
@@ -344,7 +344,7 @@ class Copying {
     { id, key, codecs, parent, below }: CopyPlace,
     coders: Coders,
   ): Promise<Stored> {
-    const { to, segmentSize = backupDefaults.segmentSize } = this.#request
+    const { to, segmentSize } = this.#request
     const backup = (await from.backups()).get(name.id)
     if (backup === undefined) throw new Error('A backup that was planned is not listed.')
     const { manifest, discard } = await importLevel(

@@ -31,7 +31,7 @@ export interface Import {
   readonly id: string
   readonly key: RepositoryKey | undefined
   readonly codecs: readonly CodecUse[]
-  readonly segmentSize: number
+  readonly segmentSize: number | undefined
   /** The level below, which must be in the same repository. */
   readonly parent: { readonly manifest: Manifest; readonly chain: StoredChain } | undefined
   /** What of it is damaged is left out, and told by warnings. Without it, damage ends the import. */

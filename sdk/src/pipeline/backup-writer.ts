@@ -20,12 +20,15 @@ import { defaultUploadStreams, SegmentWriter, UploadStreams } from './segments.t
 export interface WrittenBackup {
   readonly id: string
   readonly level: number
-  /** Bytes. */
-  readonly segmentSize: number
+  /** Bytes; what suits the storage unless said. */
+  readonly segmentSize: number | undefined
   /** Segments on their way to the storage at a time. */
   readonly uploadStreams?: number | undefined
   readonly parent: StoredChain | undefined
 }
+
+/** Bytes of a segment where neither the user nor the storage says otherwise. */
+const usualSegmentSize = 4 * 2 ** 20
 
 /** Milliseconds that removing the segments of a failed backup may take. */
 const discardLimit = 10_000
@@ -47,7 +50,13 @@ export class BackupWriter {
   constructor(
     storage: Storage,
     coders: CoderChain,
-    { id, level, segmentSize, uploadStreams = defaultUploadStreams, parent }: WrittenBackup,
+    {
+      id,
+      level,
+      segmentSize = storage.segmentSize ?? usualSegmentSize,
+      uploadStreams = defaultUploadStreams,
+      parent,
+    }: WrittenBackup,
     signal: AbortSignal,
     onStored: (bytes: number) => void,
   ) {

@@ -50,7 +50,7 @@ export interface BackupRequest {
   readonly encryption?: CodecChoice | undefined
   /** Each backup builds on the one before when not given. */
   readonly levels?: LevelPolicy | undefined
-  /** Bytes of a segment at most, one block always fits. */
+  /** Bytes of a segment at most, one block always fits; what suits the storage, or 4 MiB, unless said. */
   readonly segmentSize?: number | undefined
   /** Blocks under way between engine and storage. */
   readonly queueSize?: number | undefined
@@ -94,7 +94,8 @@ export interface BackupResult {
   readonly dryRun: boolean
 }
 
-export const backupDefaults = { segmentSize: 4 * 2 ** 20, queueSize: 5 } as const
+/** Blocks under way between engine and storage unless said. */
+export const defaultQueueSize = 5
 /** Bytes of the archive that are compressed and encrypted as one. */
 const blockSize = 2 ** 20
 
@@ -141,7 +142,7 @@ export async function backup(request: BackupRequest, context: Context): Promise<
     {
       id,
       level,
-      segmentSize: request.segmentSize ?? backupDefaults.segmentSize,
+      segmentSize: request.segmentSize,
       uploadStreams: request.uploadStreams,
       parent: parent?.stored,
     },
@@ -159,7 +160,7 @@ export async function backup(request: BackupRequest, context: Context): Promise<
         options: request.engineOptions ?? {},
         job: { verb: 'backup', source: plainSource(source), level, previous: parent !== undefined },
         blockSize,
-        blocks: request.queueSize ?? backupDefaults.queueSize,
+        blocks: request.queueSize ?? defaultQueueSize,
       },
       {
         block: (bytes) => writer.block(bytes),

@@ -59,8 +59,12 @@ export class MirroredStorage implements Storage {
 
   /** That of the slowest to show what was put. */
   get settle(): number | undefined {
-    const times = this.#live.flatMap(({ storage }) => storage.settle ?? [])
-    return times.length === 0 ? undefined : Math.max(...times)
+    return largest(this.#live.map(({ storage }) => storage.settle))
+  }
+
+  /** That of the one that takes the largest. */
+  get segmentSize(): number | undefined {
+    return largest(this.#live.map(({ storage }) => storage.segmentSize))
   }
 
   /** Leaves a storage alone from now on. @throws its failure when too few are left */
@@ -168,4 +172,9 @@ export class MirroredStorage implements Storage {
 
 function isNotFound(error: unknown): boolean {
   return isFailure(error) && error.code === 'not-found'
+}
+
+function largest(numbers: readonly (number | undefined)[]): number | undefined {
+  const given = numbers.filter((number) => number !== undefined)
+  return given.length === 0 ? undefined : Math.max(...given)
 }

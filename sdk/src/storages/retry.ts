@@ -26,6 +26,7 @@ export function retrying(storage: Storage, context: Context, policy: RetryPolicy
 
   return {
     settle: storage.settle,
+    segmentSize: storage.segmentSize,
     put: (key, chunks, signal) => again(`put ${key}`, signal, () => storage.put(key, chunks, signal)),
     remove: (key, signal) => again(`remove ${key}`, signal, () => storage.remove(key, signal)),
 

@@ -69,6 +69,7 @@ const part = { seconds: 0.25, least: 1024, most: 256 * 1024 }
 export function throttled(storage: Storage, upload: Bandwidth, download: Bandwidth): Storage {
   return {
     settle: storage.settle,
+    segmentSize: storage.segmentSize,
     async put(key, chunks, signal) {
       let left = chunks.reduce((sum, chunk) => sum + chunk.length, 0)
       await storage.put(key, parts(chunks, upload.rate), signal, (bytes) => {

@@ -23,6 +23,7 @@ export function verifying(storage: Storage, context: Context): Storage {
 
   return {
     settle: storage.settle,
+    segmentSize: storage.segmentSize,
     async put(key, chunks, signal) {
       const before = underWay.get(key)
       const { promise, resolve } = Promise.withResolvers<void>()
