@@ -1,14 +1,14 @@
 /**
  * Backups of the mixed tree to a directory, to an SSH server and to Swift, in turns, all on this machine. Beside each remote one
- * the server's own part: the same segments put by themselves, two at once as a backup does.
+ * what its server can do: the same segments put by themselves, two at once as a backup does.
  *
- * Prints seconds, and the seconds that all cores together were busy. Server and client share the cores here, so a remote backup
- * cannot take less than both parts need of them: that floor is printed beside it. Run it on a machine that does nothing else.
+ * Prints seconds, and the seconds that all cores together were busy. Server and client share the cores here, so a server cannot do
+ * beside a backup what it can do alone. What it can do there is measured, too: a backup to a directory and a put of the same
+ * segments, both begun together, until both have ended. Run it on a machine that does nothing else.
  *
  * Usage: node bench/remote.ts [SCALE OF THE TREE] [ROUNDS]
  */
 import fs from 'node:fs'
-import { availableParallelism } from 'node:os'
 import path from 'node:path'
 import { checkOptions, quietContext, type Storage, type StorageDriver, spell } from '@freezer/sdk'
 import { ssh } from '@freezer/storage-ssh'
@@ -107,35 +107,46 @@ const cores = (taken: readonly Taken[]) => median(taken.map((one) => one.busy))
 try {
   const source = path.join(scratch.path, 'source')
   makeTree('mixed', source, scale)
+  const backup = (name: string, ...flags: string[]) => json('backup', source, '--backup-name', name, ...flags)
+  const sample = path.join(scratch.path, 'sample')
+  await backup('sample', '--container', sample, '--max-segment-size', '16M')
+  const segments = filesBelow(sample).map((file) => fs.readFileSync(path.join(sample, file)))
   const local: Taken[] = []
   const far = Object.entries(remotes).map(([name, remote]) => ({
     name,
     remote,
     backups: [] as Taken[],
     alone: [] as Taken[],
+    beside: [] as Taken[],
   }))
   for (let round = 0; round < rounds; round++) {
-    const backup = (...flags: string[]) => json('backup', source, '--backup-name', `n${round}`, ...flags)
-    const container = path.join(scratch.path, `local${round}`)
-    local.push(await measure(() => backup('--container', container)))
-    const segments = filesBelow(container).map((file) => fs.readFileSync(path.join(container, file)))
-    for (const { remote, backups, alone } of far) {
-      backups.push(await measure(() => backup(...remote.flags(`backups${round}`))))
+    const name = `n${round}`
+    const toDirectory = async (container: string) => {
+      await backup(name, '--container', container)
+      fs.rmSync(container, { recursive: true })
+    }
+    const directory = path.join(scratch.path, 'directory')
+    local.push(await measure(() => toDirectory(directory)))
+    for (const { remote, backups, alone, beside } of far) {
+      backups.push(await measure(() => backup(name, ...remote.flags(`backups${round}`))))
       alone.push(await measure(() => put(remote, segments)))
+      beside.push(await measure(() => Promise.all([toDirectory(directory), put(remote, segments)])))
     }
   }
   const show = (what: string, taken: readonly Taken[]) => {
     const each = taken.map((one) => one.seconds.toFixed(1)).join(', ')
     console.log(`${what}: ${seconds(taken).toFixed(2)} s (${each}), cores busy ${cores(taken).toFixed(2)} s`)
   }
+  const mebibytes = segments.reduce((sum, { length }) => sum + length, 0) / 2 ** 20
+  console.log(`${segments.length} blobs of ${mebibytes.toFixed(0)} MiB in all`)
   show('local', local)
-  for (const { name, backups, alone } of far) {
+  for (const { name, backups, alone, beside } of far) {
     show(name, backups)
     show(`${name}, its segments alone`, alone)
-    const floor = Math.max((cores(local) + cores(alone)) / availableParallelism(), seconds(alone))
-    const [ofLocal, ofFloor] = [seconds(local), floor].map((one) => (one / seconds(backups)).toFixed(2))
+    show(`${name}, its segments beside a local backup`, beside)
+    const ratios = [local, alone, beside].map((one) => (seconds(one) / seconds(backups)).toFixed(2))
     console.log(
-      `${name} at ${ofLocal} of the speed of local; floor of both parts ${floor.toFixed(2)} s, at ${ofFloor} of it`,
+      `${name} at ${ratios[0]} of the speed of local, ${ratios[1]} of the server alone, ${ratios[2]} of the server beside local`,
     )
   }
 } finally {

@@ -51,7 +51,8 @@ export function makeFileSystem(type: 'btrfs' | 'ext4', size = 256 * 2 ** 20): Lo
   fs.writeFileSync(image, '')
   fs.truncateSync(image, size)
   fs.mkdirSync(point)
-  execFileSync(`mkfs.${type}`, ['-q', image], { stdio: 'pipe' })
+  // Not in the path of everybody.
+  execFileSync(`/sbin/mkfs.${type}`, ['-q', image], { stdio: 'pipe' })
   execFileSync('mount', ['-o', 'loop', image, point])
   return {
     path: point,
