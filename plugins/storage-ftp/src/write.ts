@@ -262,7 +262,8 @@ async function moveAside(
       if (!isRefusal(error)) throw error
       // Somebody else was faster, or the old one must come back.
       if (moved && !(await tried(() => rename(connection, aside, to, toTheEnd)))) {
-        await tried(() => connection.command(`DELE ${aside}`, toTheEnd))
+        const there = await lookUp(connection, to, toTheEnd)
+        if (there?.kind === 'file') await tried(() => connection.command(`DELE ${aside}`, toTheEnd))
       }
       if (attempt === maxMoves) throw error
     }

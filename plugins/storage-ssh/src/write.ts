@@ -267,13 +267,22 @@ async function moveAside(channel: Channel, from: string, to: string, signal: Abo
     try {
       await rename(channel, from, to, toTheEnd)
     } catch (error) {
-      await tidy((stop) => rename(channel, aside, to, stop))
-      await tidy((stop) => removeFile(channel, aside, stop))
+      await tidy((stop) => moveBack(channel, aside, to, stop))
       if (statusOf(error) !== status.failure) throw error
       continue
     }
     await tidy((stop) => removeFile(channel, aside, stop))
     return
+  }
+}
+
+/** Gives an older blob its name again, unless another has that by now. */
+async function moveBack(channel: Channel, aside: string, to: string, signal: AbortSignal): Promise<void> {
+  try {
+    await rename(channel, aside, to, signal)
+  } catch (error) {
+    if ((await isDirectory(channel, to, signal)) !== false) throw error
+    await removeFile(channel, aside, signal)
   }
 }
 
