@@ -39,7 +39,7 @@ export function writer({ server, path: container, host }: Container): Pick<Stora
   ): Promise<void> {
     if (directory === container || directories.has(directory)) return
     await ensureDirectory(connection, posix.dirname(directory), signal)
-    await ensure(connection, directory, signal)
+    if (await ensure(connection, directory, signal)) await keepPrivate(connection, directory, signal)
     directories.add(directory)
   }
 
@@ -142,11 +142,10 @@ export async function prepareContainer(
     try {
       if (!(await canEnter(connection, container, signal))) {
         await makeWithParents(connection, container, signal)
-        // Backups hold what only their owner may read. Who grants that is for the server: it may not know the command.
-        await connection.command(`SITE CHMOD 700 ${container}`, signal).catch(unlessRefused)
+        await keepPrivate(connection, container, signal)
       }
       // A container is never empty then: some servers list nothing where they cannot read.
-      await ensure(connection, temporaries, signal)
+      if (await ensure(connection, temporaries, signal)) await keepPrivate(connection, temporaries, signal)
     } catch (error) {
       throw fromServer(error, `make the container ${container} on ${host}`)
     }
@@ -205,19 +204,34 @@ async function makeWithParents(
   }
 }
 
-/** Makes `directory`, also when another process made it just now. */
-async function ensure(connection: Connection, directory: string, signal: AbortSignal): Promise<void> {
+/**
+ * Backups hold what only their owner may read, and a container may have been made for all to read. Whether the mode of `directory` can
+ * be changed is for the server: it may not know the command.
+ */
+async function keepPrivate(connection: Connection, directory: string, signal: AbortSignal): Promise<void> {
+  await connection.command(`SITE CHMOD 700 ${directory}`, signal).catch(unlessRefused)
+}
+
+/** Makes `directory`, also when another process made it just now, and says whether it was made here. */
+async function ensure(connection: Connection, directory: string, signal: AbortSignal): Promise<boolean> {
   try {
     await connection.command(`MKD ${directory}`, signal)
+    return true
   } catch (error) {
     // No answer means "it is there".
     if (!isRefusal(error) || (await canEnter(connection, directory, signal))) {
-      if (isRefusal(error)) return
+      if (isRefusal(error)) return false
       throw error
     }
     const found = await lookUp(connection, directory, signal)
     if (found?.kind === 'file') throw clash(directory, error)
     if (found === undefined) throw error
+    if (found.kind === 'other') {
+      throw new Failure('not-found', `${directory} leads to no directory that can be entered.`, {
+        remedy: 'Check where that link leads.',
+        cause: error,
+      })
+    }
     throw new Failure('denied', `Cannot enter ${directory}: permission denied.`, {
       remedy: 'Give the account the right to do so, or use another directory.',
       cause: error,

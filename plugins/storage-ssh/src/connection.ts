@@ -185,6 +185,7 @@ export async function connect(
   const socket = BulkSocket.connect(host, port)
   const { promise: connected, resolve, reject } = Promise.withResolvers<Connection>()
   let distrust: Failure | undefined
+  let trusted: Buffer | undefined
   const log = authentication(account, credentials)
 
   // After each exchange of keys.
@@ -215,13 +216,23 @@ export async function connect(
       algorithms: { cipher: ciphers, serverHostKey: preferred(hostKey.types) },
       authHandler: log.handler,
       hostVerifier: (key: Buffer, verify: (valid: boolean) => void) => {
-        hostKey.verify(key).then(
-          () => verify(true),
-          (error: unknown) => {
-            if (isFailure(error)) distrust = error
-            verify(false)
-          },
-        )
+        // When keys are exchanged anew: made to wait for the answer then, ssh2 sends packets out of order meanwhile.
+        if (trusted !== undefined) return trusted.equals(key)
+        hostKey
+          .verify(key)
+          .then(
+            () => {
+              trusted = Buffer.from(key)
+              verify(true)
+            },
+            (error: unknown) => {
+              if (isFailure(error)) distrust = error
+              verify(false)
+            },
+          )
+          // When the connection has ended by now, ssh2 throws.
+          .catch(() => socket.destroy())
+        return undefined
       },
     })
     return await abortable(connected, signal)

@@ -104,7 +104,8 @@ async function readKey(file: string, passphrase: string | undefined): Promise<Pa
     })
   }
   throw new Failure('configuration', `${file} is not a private key that can be used.`, {
-    remedy: 'Make one with ssh-keygen; Ed25519, ECDSA and RSA are understood.',
+    remedy:
+      'Make one with ssh-keygen, which also brings one into the form that OpenSSH uses (-p); Ed25519, ECDSA and RSA are understood.',
     facts: { why: key.message },
   })
 }

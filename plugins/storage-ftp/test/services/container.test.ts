@@ -68,6 +68,19 @@ test("nothing is left behind by puts and removals, and the container is its owne
   await storage.close?.()
 })
 
+test("in a container that all may read, blobs are their owner's alone", async () => {
+  const path = join(server.home, 'open')
+  mkdirSync(path, { mode: 0o755 })
+  const { uid, gid } = statSync(server.home)
+  chownSync(path, uid, gid)
+  const storage = await open(keeper(server, 'open'))
+  await storage.put('a/b', [content], signal)
+  await storage.put('a/c/d', [content], signal)
+  for (const name of ['.tmp', 'a', 'a/c']) assert.equal(statSync(join(path, name)).mode & 0o777, 0o700, name)
+  assert.equal(statSync(path).mode & 0o777, 0o755)
+  await storage.close?.()
+})
+
 test('a container lies where the name says: absolute, relative, below the home directory, with odd characters', async () => {
   for (const [name, path] of [
     [join(server.home, 'absolute/deep'), join(server.home, 'absolute/deep')],

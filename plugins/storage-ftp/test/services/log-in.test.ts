@@ -1,7 +1,7 @@
 // Everything that can be wrong with where, who and how: one clear sentence each, a fitting code, no secret.
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { createServer, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
@@ -118,7 +118,11 @@ describe('what is wrong is said', () => {
       await fails({ ...plain, container: 'file' }, 'not-found', /not a directory/, { create })
     }
     await fails({ ...plain, container: 'file/below' }, 'not-found', /not a directory|no container/)
-    rmSync(join(server.home, 'file'))
+    symlinkSync('file', join(server.home, 'link'))
+    for (const create of [true, false]) {
+      await fails({ ...plain, container: 'link' }, 'not-found', /no directory|not a directory/, { create })
+    }
+    for (const name of ['file', 'link']) rmSync(join(server.home, name))
   })
   test('no permission', async () => {
     await fails({ ...plain, container: '/root/backups' }, 'denied', /permission denied/)
