@@ -108,7 +108,7 @@ test('a quota that is used up is no-space', async () => {
   await full.close?.()
 })
 
-test('what is in the container and no blob is not listed', async () => {
+test('what other programs put is listed, and nothing that cannot be read', async () => {
   const odd = await open(asKeeper(server.authUrl, 'odd/host'))
   for (const name of [
     'host/a b',
@@ -123,6 +123,6 @@ test('what is in the container and no blob is not listed', async () => {
     await put(`/odd/${name.split('/').map(encodeURIComponent).join('/')}`, noise(5))
   }
   await odd.put('k', [noise(7)], never)
-  assert.deepEqual(await listing(odd), ['k 7'])
+  assert.deepEqual(await listing(odd), ['a b 5', 'k 7', 'ä 5'])
   await odd.close?.()
 })
