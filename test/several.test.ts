@@ -323,6 +323,56 @@ describe('mistakes', () => {
   })
 })
 
+test('two names of one directory: whatever writes is refused before it does, and what reads still reads', async () => {
+  const place = new Place('one-place', 3)
+  await place.backUp('--storage', 'one')
+  const [one, two] = [place.container('one'), place.container('two')]
+  const files = () => new Map([...describeTree(one)].filter(([, { type }]) => type === 'file'))
+  const untouched = files()
+  fs.symlinkSync(one, two)
+  const words = ['--config', place.ini, '--no-progress']
+  const writing = [['backup', place.source], ['heal'], ['prune', '--keep-last', '1'], ['key', 'rotate']]
+  for (const command of writing) {
+    const ended = await freezer(...command, ...words)
+    assert.equal(ended.status, 2, `${command}: ${ended.stderr}`)
+    assert.match(ended.stderr, /The storages one and two are the same place: one copy, not two\./)
+    assert.match(ended.stderr, /Give each a container of its own/)
+  }
+  assert.deepEqual(differences(untouched, files()), [])
+  assert.equal(((await json('list', '--config', place.ini)) as { backups: Result[] }).backups.length, 1)
+
+  // Made by it, the copy is one of its own.
+  fs.rmSync(two)
+  fs.cpSync(one, two, { recursive: true })
+  place.change()
+  const next = await place.backUp()
+  assert.ok(next.storages.every(({ state }) => state === 'done'))
+  assert.equal(next.level, 1)
+  const [left, right] = await place.expectWhole(2)
+  assert.deepEqual(left, right)
+  assert.equal(left?.length, 2)
+})
+
+test('an empty directory under two names becomes no container', async () => {
+  const place = new Place('empty-place', 3)
+  fs.mkdirSync(place.container('one'))
+  fs.symlinkSync('.', path.join(place.directory, 'here'))
+  const ini = path.join(place.directory, 'names.ini')
+  fs.writeFileSync(
+    ini,
+    `backup_name = n\nstorage = local\n[storage:a]\ncontainer = ${place.container('one')}\n` +
+      `[storage:b]\ncontainer = ${place.directory}/here/one\n`,
+  )
+  const ended = await freezer('backup', place.source, '--config', ini)
+  assert.equal(ended.status, 2, ended.stderr)
+  assert.match(ended.stderr, /a and b are the same place/)
+  const left = fs.readdirSync(place.container('one'), { recursive: true, withFileTypes: true })
+  assert.deepEqual(
+    left.filter((entry) => entry.isFile()),
+    [],
+  )
+})
+
 test('keys that were changed while one was away: it is left out until it takes them over', async () => {
   const place = new Place('keys', 3)
   await place.backUp()

@@ -194,7 +194,7 @@ export async function readInvocation<S extends OptionDeclarations, D extends Opt
       ...configureStorage(storage, { sources, prefix, several, missing: wanted(declarations) }),
     }
   })
-  for (const alike of Map.groupBy(storages, ({ prefix }) => prefix).values()) refuseSamePlace(alike)
+  for (const alike of Map.groupBy(storages, ({ prefix }) => prefix).values()) await refuseSamePlace(alike)
   const configured = chosen
     .filter(({ kind }) => kind !== 'storage')
     .map((choice) => {

@@ -158,17 +158,16 @@ async function installed(
   }
 }
 
-/** Refuses two that are the same place: one of them would be no second copy. @throws Failure `configuration` */
-export function refuseSamePlace(storages: readonly ConfiguredStorage[]): void {
+/**
+ * Refuses two with the same options, which need not be asked to be known as one place.
+ * @throws Failure `configuration`
+ */
+export async function refuseSamePlace(storages: readonly ConfiguredStorage[]): Promise<void> {
   const places = new Map<string, string>()
   for (const { name, driver, options } of storages) {
     const place = JSON.stringify([driver.name, Object.entries(options)])
     const other = places.get(place)
-    if (other !== undefined) {
-      throw new Failure('configuration', `The storages ${other} and ${name} are the same place.`, {
-        remedy: 'Give each a container of its own, in a section [storage:NAME] of the file of --config.',
-      })
-    }
+    if (other !== undefined) throw (await import('@freezer/sdk/storages')).samePlace(other, name)
     places.set(place, name)
   }
 }

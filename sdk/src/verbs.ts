@@ -63,7 +63,8 @@ export async function openStorage<const D extends OptionDeclarations>(
  * Opens a container. With `create`, an empty one is made ready, encrypted when there is a passphrase or a key file.
  *
  * @throws Failure `not-found` when there is no container and none is to be made; `key` when the passphrase or key file is
- *   missing, wrong, or given for a container that is not encrypted; `refused` rather than mix encrypted backups with others
+ *   missing, wrong, or given for a container that is not encrypted; `refused` rather than mix encrypted backups with others;
+ *   `configuration` for two of several storages that are one place
  */
 export async function openRepository(access: RepositoryAccess, create = false): Promise<Repository> {
   return (await import('./repository/repository.ts')).openRepository(access, create)

@@ -5,6 +5,7 @@
  * A lease is put once and never again. Whoever removes it takes the permission to go on for good, however long its
  * holder stood still; that the holder is alive is said under another key.
  */
+import { randomBytes } from 'node:crypto'
 import type { Context } from '../contracts/context.ts'
 import { isFailure } from '../contracts/failures.ts'
 import type { Storage } from '../contracts/storage.ts'
@@ -106,6 +107,30 @@ export class Lease implements AsyncDisposable {
   #tell(level: 'debug' | 'warn', what: string, error: unknown): void {
     const why = error instanceof Error ? error.message : String(error)
     this.#context.report({ type: 'log', level, message: `${what}: ${why}` })
+  }
+}
+
+/** A lease that nothing is kept for. */
+export interface IdleLease {
+  readonly id: string
+  /** Never fails: what stays dies by itself. */
+  remove(): Promise<void>
+}
+
+/**
+ * Puts a lease on a chain that there is not, for somebody to see that it is there.
+ * @throws whatever the storage throws
+ */
+export async function leaveIdleLease(storage: Storage, signal: AbortSignal): Promise<IdleLease> {
+  const id = randomBytes(16).toString('hex')
+  const claim: LeaseClaim = { kind: 'read', chain: id }
+  const refreshed = new Date().toISOString()
+  await putRecord(storage, leaseKey(id), { format, version: 1, ...claim, refreshed }, signal)
+  return {
+    id,
+    async remove() {
+      await storage.remove(leaseKey(id), AbortSignal.timeout(releaseLimit)).catch(() => {})
+    },
   }
 }
 

@@ -5,6 +5,7 @@
 import { Failure, isTemporary, throwIfAborted } from '../contracts/failures.ts'
 import type { Storage } from '../contracts/storage.ts'
 import type { MirroredStorage } from '../storages/mirrored.ts'
+import { expectApart } from './apart.ts'
 import { holds, readBlob } from './blobs.ts'
 import { isWrapped, type KeyRecord } from './key-records.ts'
 import { keyFileLimit, listKeyFiles, openKeyring } from './keyring.ts'
@@ -174,11 +175,12 @@ export interface Alignment {
 }
 
 /**
- * Makes sure that all storages hold the same container, before it is written to. Empty ones are made ready with `create`;
+ * Makes sure that all storages hold the same container, each in a place of its own, before it is written to. Empty ones are made ready with `create`;
  * one whose keys are not those of the others is lost to the run.
  *
  * @param secret that opens the container
- * @throws Failure `refused` for a storage that holds another container, of `beforeMaking`; that of a storage when too few are left
+ * @throws Failure `refused` for a storage that holds another container; `configuration` for two that are one place; of
+ *   `beforeMaking`; that of a storage when too few are left
  */
 export async function alignMirrors(
   storage: MirroredStorage,
@@ -197,6 +199,8 @@ export async function alignMirrors(
       storage.lose(name, error)
     }
   }
+  const written = looks.filter(({ marked }) => create || marked).map(({ name }) => name)
+  await using _apart = await expectApart(storage, new Set(written), signal)
   const reference =
     keysFrom === undefined ? chooseReference(looks) : looks.find(({ name }) => name === keysFrom)
   if (keysFrom !== undefined && (reference === undefined || secret === undefined)) {

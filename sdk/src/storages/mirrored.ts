@@ -170,6 +170,17 @@ export class MirroredStorage implements Storage {
   }
 }
 
+/** Why two storages that are one place are refused. */
+export function samePlace(one: string, other: string): Failure {
+  return new Failure(
+    'configuration',
+    `The storages ${one} and ${other} are the same place: one copy, not two.`,
+    {
+      remedy: 'Give each a container of its own, in a section [storage:NAME] of the file of --config.',
+    },
+  )
+}
+
 function isNotFound(error: unknown): boolean {
   return isFailure(error) && error.code === 'not-found'
 }
