@@ -47,8 +47,9 @@ export async function readCloud(
     }
     return { variables, source: `the cloud ${name} of ${candidate}` }
   }
-  throw new Failure('not-found', `There is no clouds.yaml that could say what the cloud ${name} is.`, {
-    remedy: 'Give its place with --os-clouds-file.',
+  const missing = places === undefined ? 'clouds.yaml' : `file ${places}`
+  throw new Failure('not-found', `There is no ${missing} that could say what the cloud ${name} is.`, {
+    remedy: 'Give its place with --os-clouds-file or OS_CLIENT_CONFIG_FILE.',
   })
 }
 

@@ -259,6 +259,14 @@ function codeOf(error: unknown): string {
 const certificateCodes =
   /CERT|SELF_SIGNED|UNABLE_TO_(?:VERIFY|GET_ISSUER)|INVALID_CA|INVALID_PURPOSE|HOSTNAME_MISMATCH/
 
+function remedyOfCertificate(code: string): string {
+  if (/EXPIRED|NOT_YET_VALID/.test(code)) return 'Have it renewed there; check the clock of this machine.'
+  if (/ALTNAME|HOSTNAME/.test(code)) {
+    return 'Use a name that stands in it; what answers there may not be the machine that you mean.'
+  }
+  return 'Name the certificate of the authority that signed it with --os-cacert or OS_CACERT.'
+}
+
 /** Why there is no answer, or no end of it. Nothing of the request is in it, for that holds secrets. */
 function explain(error: unknown, url: string, signal: AbortSignal): Failure {
   throwIfAborted(signal)
@@ -292,7 +300,7 @@ function explain(error: unknown, url: string, signal: AbortSignal): Failure {
   if (/TIMEOUT/.test(code)) return unavailable(`${where} does not answer.`)
   if (certificateCodes.test(code)) {
     return new Failure('untrusted', `The certificate of ${where} is not to be trusted: ${code}.`, {
-      remedy: 'Name the certificate of the authority that signed it with --os-cacert or OS_CACERT.',
+      remedy: remedyOfCertificate(code),
       facts,
     })
   }

@@ -62,15 +62,15 @@ export async function readIdentity(
   environment: Readonly<Record<string, string | undefined>>,
 ): Promise<Identity> {
   const given = fromOptions(options)
-  const { variables, source } = await base(options, environment)
-  const isOfSwift = variables.has('ST_AUTH') && !variables.has('OS_AUTH_URL') && !given.has('OS_AUTH_URL')
-  const all = new Map([...(isOfSwift ? ofSwiftAlone(variables) : renamed(variables)), ...given])
   const secretFile = options.osPasswordFile
   if (secretFile !== undefined) {
     const secret = await firstLine(secretFile)
-    all.set('OS_PASSWORD', secret)
-    all.set('OS_APPLICATION_CREDENTIAL_SECRET', secret)
+    given.set('OS_PASSWORD', secret)
+    given.set('OS_APPLICATION_CREDENTIAL_SECRET', secret)
   }
+  const { variables, source } = await base(options, environment, given)
+  const isOfSwift = variables.has('ST_AUTH') && !variables.has('OS_AUTH_URL') && !given.has('OS_AUTH_URL')
+  const all = new Map([...(isOfSwift ? ofSwiftAlone(variables) : renamed(variables)), ...given])
   const identity = identify(all, source)
   return options.insecure ? { ...identity, insecure: true } : identity
 }
@@ -87,6 +87,7 @@ function fromOptions(options: OpenstackOptions): Map<string, string> {
 async function base(
   { osrc, osCloud, osCloudsFile }: OpenstackOptions,
   environment: Readonly<Record<string, string | undefined>>,
+  given: Variables,
 ): Promise<{ readonly variables: Variables; readonly source: string }> {
   if (osrc !== undefined && osCloud !== undefined) {
     throw new Failure('configuration', '--osrc and --os-cloud contradict each other.', {
@@ -94,7 +95,8 @@ async function base(
     })
   }
   if (osrc !== undefined) {
-    return { variables: parseOpenrc(await readNamed(osrc, 'The openrc file'), osrc), source: osrc }
+    const text = await readNamed(osrc, 'The openrc file')
+    return { variables: parseOpenrc(text, osrc, new Set(given.keys())), source: osrc }
   }
   const cloud = osCloud ?? environment['OS_CLOUD']
   if (cloud !== undefined && cloud !== '') {

@@ -15,47 +15,54 @@ interface Word {
 
 type Variable = { readonly value: string } | { readonly openAt: number }
 
+const exporting = ['export', 'declare', 'typeset', 'readonly']
 const opening = new Set(['if', 'for', 'while', 'until', 'case', '{', '('])
 const closing = new Set(['fi', 'done', 'esac', '}', ')'])
 
 /**
  * The variables that begin with `OS_` or `ST_`.
  * @param file for messages
- * @throws Failure `configuration` for one whose value a shell would have to work out
+ * @param given what is known from elsewhere: a file that asks for the password may stay as it is when there is one
+ * @throws Failure `configuration` for any other whose value a shell would have to work out
  */
-export function parseOpenrc(text: string, file: string): ReadonlyMap<string, string> {
+export function parseOpenrc(
+  text: string,
+  file: string,
+  given: ReadonlySet<string> = new Set(),
+): ReadonlyMap<string, string> {
   const variables = new Map<string, Variable>()
   let depth = 0
   for (const { words, line } of statements(text, (name) => variables.get(name))) {
     const [first] = words
     if (first?.plain === true && opening.has(first.text)) depth++
     if (first?.plain === true && closing.has(first.text)) depth--
-    const start = ['export', 'then', 'else', 'do'].includes(first?.text ?? '') ? 1 : 0
+    const start = [...exporting, 'then', 'else', 'do'].includes(first?.text ?? '') ? 1 : 0
     if (first?.plain === true && first.text === 'unset' && depth === 0) {
       for (const { text: name } of words.slice(1)) variables.delete(name)
     }
     const after = words[1]?.text === 'export' ? 2 : start
     for (const word of words.slice(after)) {
-      const assignment = /^([A-Za-z_]\w*)=/.exec(word.text)
+      const assignment = /^([A-Za-z_]\w*)(\+?)=/.exec(word.text)
       const name = assignment?.[1]
       if (assignment === null || name === undefined) {
-        if (first?.text === 'export') continue
+        if (exporting.includes(first?.text ?? '')) continue
         break
       }
       const value = word.text.slice(assignment[0].length)
-      variables.set(name, word.open || depth > 0 ? { openAt: line } : { value })
+      const isOpen = word.open || depth > 0 || assignment[2] === '+'
+      variables.set(name, isOpen ? { openAt: line } : { value })
     }
   }
   const found = new Map<string, string>()
   for (const [name, variable] of variables) {
-    if (!/^(?:OS|ST)_/.test(name)) continue
+    if (!/^(?:OS|ST)_/.test(name) || given.has(name)) continue
     if ('openAt' in variable) {
       throw new Failure(
         'configuration',
         `${file} line ${variable.openAt}: only a shell could tell the value of ${name}.`,
         {
           remedy: /PASSWORD|SECRET|KEY|TOKEN/.test(name)
-            ? 'Write the value there, or take the line out and give it with --os-password-file.'
+            ? 'Write the value there, or give it with --os-password-file.'
             : 'Write the value there.',
         },
       )
@@ -123,6 +130,7 @@ function* statements(
       const target = current()
       target.text += quoted
       if (!target.text.includes('=')) target.plain = false
+      if (end === -1) target.open = true
       line += quoted.split('\n').length - 1
       at = end === -1 ? text.length : end + 1
     } else if (char === '"') {
@@ -142,9 +150,13 @@ function* statements(
           at++
         }
       }
+      if (at >= text.length) target.open = true
       at++
-    } else if (char === '$') expand()
-    else if (char === '`') {
+    } else if (char === '$') {
+      // Quotes of a kind that not every shell knows.
+      if (/['"]/.test(text[at + 1] ?? '')) current().open = true
+      expand()
+    } else if (char === '`') {
       current().open = true
       at++
     } else if (char === '#' && word === undefined) {

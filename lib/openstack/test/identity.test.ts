@@ -85,6 +85,12 @@ test('options win over the rest; a file or a cloud leaves the environment out', 
   assert.equal(await name({ osUsername: 'mine' }), 'http://k:5000/v3 mine p n')
   assert.equal(await name({ osrc }), 'http://rc/v3 of-rc p ')
   assert.equal(await name({ osrc, osUsername: 'mine' }), 'http://rc/v3 mine p ')
+  // As Horizon gives it: it asks for the password.
+  const asking = file('asking.rc', 'OS_AUTH_URL=http://rc\nOS_USERNAME=of-rc\nread -sr X\nOS_PASSWORD=$X\n')
+  await assert.rejects(identity({ osrc: asking }), { code: 'configuration', message: /only a shell/ })
+  assert.equal(await name({ osrc: asking, osPassword: 'q' }), 'http://rc/v3 of-rc q ')
+  const osPasswordFile = file('password', 'of the file\n')
+  assert.equal(await name({ osrc: asking, osPasswordFile }), 'http://rc/v3 of-rc of the file ')
   assert.equal(await name({ osCloud: 'c', osCloudsFile: clouds }), 'http://cloud/v3 7 8 ')
   assert.equal((await identity({ osCloud: 'c', osCloudsFile: clouds })).insecure, true)
   assert.equal((await identity({ insecure: true }, login)).insecure, true)

@@ -43,6 +43,9 @@ export OS_IDENTITY_API_VERSION=3
     message: /^rc line 15: only a shell could tell the value of OS_PASSWORD\.$/,
     remedy: /--os-password-file/,
   })
+  // The password is known from elsewhere.
+  const known = Object.fromEntries(parseOpenrc(text + asking + rest, 'rc', new Set(['OS_PASSWORD'])))
+  assert.deepEqual(known, parse(text + rest))
 })
 
 test('quotes, escapes, comments, several on a line, values of others', () => {
@@ -59,6 +62,8 @@ test('quotes, escapes, comments, several on a line, values of others', () => {
     ['echo OS_A=1; true && OS_B=2', { OS_B: '2' }],
     ['NOT_OS=1\nexport HTTP_PROXY=x ST_AUTH=y', { ST_AUTH: 'y' }],
     ['OS_A=1\r\n', { OS_A: '1' }],
+    ['\ufeffexport OS_A=1', { OS_A: '1' }],
+    ['declare -x OS_A=1\ntypeset -x OS_B="2" OS_C=3', { OS_A: '1', OS_B: '2', OS_C: '3' }],
     ['', {}],
   ]
   for (const [text, expected] of cases) assert.deepEqual(parse(text), expected, text)
@@ -75,6 +80,11 @@ test('what only a shell could tell is refused, with its line, and without its wo
     ['if true\nthen\n  OS_A=1\nfi', 3],
     ['if true; then export OS_A=1; fi', 1],
     ["X='a\nb'\nOS_A=$Y", 3],
+    ["OS_A=$'a\\tb'", 1],
+    ['OS_A=$"a"', 1],
+    ['OS_A=1\nOS_A+=2', 2],
+    ["OS_B=1\nOS_A=it's\nOS_C=1\n", 2],
+    ['OS_A="it\nOS_C=1\n', 1],
   ] as const) {
     assert.throws(() => parse(text), {
       code: 'configuration',

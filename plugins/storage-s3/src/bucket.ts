@@ -80,6 +80,8 @@ export class Bucket {
       code: /^[\w.-]{1,80}$/.test(code) ? code : '',
       region: answer.header('x-amz-bucket-region') ?? textOf(text, 'Region'),
       request: answer.header('x-amz-request-id'),
+      retryAfter: retryAfter(answer.header('retry-after')),
+      location: URL.parse(answer.header('location') ?? '')?.origin,
     }
   }
 
@@ -112,4 +114,11 @@ export class Bucket {
       .join('&')
     return url
   }
+}
+
+/** Seconds that a header `Retry-After` asks for (RFC 9110, 10.2.3). */
+function retryAfter(header: string | undefined): number | undefined {
+  if (header === undefined) return undefined
+  const seconds = /^\d+$/.test(header) ? Number(header) : (Date.parse(header) - Date.now()) / 1000
+  return Number.isFinite(seconds) ? Math.max(0, Math.ceil(seconds)) : undefined
 }

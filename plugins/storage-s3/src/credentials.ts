@@ -25,19 +25,27 @@ type Values = Readonly<Record<string, string | undefined>>
  * machine's cloud among the sources.
  * @throws Failure `configuration`, `key`
  */
-export async function identify(options: Options<typeof s3Options>, environment: Values): Promise<Identity> {
+export async function identify(options: Options<typeof s3Options>, given: Values): Promise<Identity> {
+  // A variable that is empty is none.
+  const environment = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== ''))
+  const profile = await readProfile(options, environment)
   const region =
     options.region ??
     environment['AWS_REGION'] ??
     environment['AWS_DEFAULT_REGION'] ??
-    (await configured(options, environment))['region'] ??
+    profile.settings['region'] ??
     'us-east-1'
   const endpoint =
     options.endpoint ??
     environment['AWS_ENDPOINT_URL_S3'] ??
     environment['AWS_ENDPOINT_URL'] ??
+    profile.settings['endpoint_url'] ??
     `https://s3.${region}.amazonaws.com`
-  return { credentials: await find(options, environment), region, endpoint: checkedEndpoint(endpoint) }
+  return {
+    credentials: await find(options, environment, profile),
+    region,
+    endpoint: checkedEndpoint(endpoint),
+  }
 }
 
 function checkedEndpoint(text: string): string {
@@ -54,7 +62,11 @@ function checkedEndpoint(text: string): string {
   return `${url.origin}${url.pathname}`.replace(/\/+$/, '')
 }
 
-async function find(options: Options<typeof s3Options>, environment: Values): Promise<Credentials> {
+async function find(
+  options: Options<typeof s3Options>,
+  environment: Values,
+  { name, file, key, settings }: Profile,
+): Promise<Credentials> {
   if (options.accessKey !== undefined) {
     const secret = options.secretKey ?? (await firstLine(options.secretKeyFile))
     if (secret !== undefined) return credentials(options.accessKey, secret, options.sessionToken)
@@ -62,18 +74,35 @@ async function find(options: Options<typeof s3Options>, environment: Values): Pr
       remedy: 'Give --secret-key-file, FREEZER_SECRET_KEY, or secret_key in an ini file.',
     })
   }
-  const { AWS_ACCESS_KEY_ID: id, AWS_SECRET_ACCESS_KEY: key } = environment
-  if (options.awsProfile === undefined && id !== undefined && key !== undefined) {
-    return credentials(id, key, environment['AWS_SESSION_TOKEN'])
+  const { AWS_ACCESS_KEY_ID: id, AWS_SECRET_ACCESS_KEY: secret } = environment
+  if (options.awsProfile === undefined && (id !== undefined || secret !== undefined)) {
+    if (id !== undefined && secret !== undefined) {
+      return credentials(id, secret, environment['AWS_SESSION_TOKEN'])
+    }
+    const [there, missing] =
+      id === undefined
+        ? ['AWS_SECRET_ACCESS_KEY', 'AWS_ACCESS_KEY_ID']
+        : ['AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY']
+    throw new Failure('configuration', `${there} is set, and ${missing} is not.`, {
+      remedy: 'Set both, or neither.',
+    })
   }
-  const name = profileName(options, environment)
-  const file = environment['AWS_SHARED_CREDENTIALS_FILE'] ?? join(homedir(), '.aws', 'credentials')
-  const profile = { ...(await configured(options, environment)), ...section(await readIfThere(file), name) }
-  const { aws_access_key_id: profileId, aws_secret_access_key: profileKey } = profile
-  if (profileId !== undefined && profileKey !== undefined) {
-    return credentials(profileId, profileKey, profile['aws_session_token'])
+  const { aws_access_key_id: profileId, aws_secret_access_key: profileSecret } = key
+  if (profileId !== undefined && profileSecret !== undefined) {
+    return credentials(profileId, profileSecret, key['aws_session_token'])
   }
-  if (options.awsProfile !== undefined) {
+  for (const [sign, way] of otherWays) {
+    const isInEnvironment = options.awsProfile === undefined && environment[sign] !== undefined
+    if (settings[sign] === undefined && !isInEnvironment) continue
+    throw new Failure(
+      'configuration',
+      `${isInEnvironment ? 'The environment' : `The profile ${name}`} would get its access key by ${way}, which is not supported.`,
+      {
+        remedy: `Put a key that was got in this way into AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN, as "aws configure export-credentials" prints them.`,
+      },
+    )
+  }
+  if (options.awsProfile !== undefined || environment['AWS_PROFILE'] !== undefined) {
     throw new Failure('configuration', `The profile ${name} in ${file} holds no access key.`, {
       remedy:
         'Write aws_access_key_id and aws_secret_access_key there; other ways to log in are not supported.',
@@ -83,6 +112,18 @@ async function find(options: Options<typeof s3Options>, environment: Values): Pr
     remedy: `Give --access-key and --secret-key-file, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or a profile in ${file}.`,
   })
 }
+
+/** What a profile or the environment has where Amazon's programs would ask somebody else for a key. */
+const otherWays = [
+  ['role_arn', 'taking a role'],
+  ['sso_session', 'single sign-on'],
+  ['sso_start_url', 'single sign-on'],
+  ['login_session', 'a login of the console'],
+  ['credential_process', 'running a program'],
+  ['AWS_WEB_IDENTITY_TOKEN_FILE', 'the token of a web identity'],
+  ['AWS_CONTAINER_CREDENTIALS_RELATIVE_URI', 'asking the container service'],
+  ['AWS_CONTAINER_CREDENTIALS_FULL_URI', 'asking the container service'],
+] as const
 
 function credentials(accessKeyId: string, secretAccessKey: string, token: string | undefined): Credentials {
   for (const [what, value] of [
@@ -99,15 +140,28 @@ function credentials(accessKeyId: string, secretAccessKey: string, token: string
   return { accessKeyId, secretAccessKey, sessionToken: token }
 }
 
-function profileName(options: Options<typeof s3Options>, environment: Values): string {
-  return options.awsProfile ?? environment['AWS_PROFILE'] ?? 'default'
+interface Profile {
+  readonly name: string
+  /** Where keys stand. */
+  readonly file: string
+  /** What the file says that has the access key: never half of it from one file and half from the other. */
+  readonly key: Values
+  /** What both files say of it; that of the credentials wins. */
+  readonly settings: Values
 }
 
-/** What ~/.aws/config says of the profile. */
-async function configured(options: Options<typeof s3Options>, environment: Values): Promise<Values> {
-  const name = profileName(options, environment)
-  const file = environment['AWS_CONFIG_FILE'] ?? join(homedir(), '.aws', 'config')
-  return section(await readIfThere(file), name === 'default' ? name : `profile ${name}`)
+async function readProfile(options: Options<typeof s3Options>, environment: Values): Promise<Profile> {
+  const name = options.awsProfile ?? environment['AWS_PROFILE'] ?? 'default'
+  const file = environment['AWS_SHARED_CREDENTIALS_FILE'] ?? join(homedir(), '.aws', 'credentials')
+  const configFile = environment['AWS_CONFIG_FILE'] ?? join(homedir(), '.aws', 'config')
+  const config = await readIfThere(configFile)
+  const configured = {
+    ...(name === 'default' ? section(config, name) : {}),
+    ...section(config, `profile ${name}`),
+  }
+  const kept = section(await readIfThere(file), name)
+  const key = kept['aws_access_key_id'] === undefined ? configured : kept
+  return { name, file, key, settings: { ...configured, ...kept } }
 }
 
 /** Empty for a file that is not there. */

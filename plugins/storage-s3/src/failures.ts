@@ -4,6 +4,14 @@ import { Failure, type FailureCode, isFailure } from '@freezer/sdk'
 const certificateCodes =
   /CERT|SELF_SIGNED|UNABLE_TO_(?:VERIFY|GET_ISSUER)|INVALID_CA|INVALID_PURPOSE|HOSTNAME_MISMATCH/
 
+function remedyOfCertificate(code: string): string {
+  if (/EXPIRED|NOT_YET_VALID/.test(code)) return 'Have it renewed there; check the clock of this machine.'
+  if (/ALTNAME|HOSTNAME/.test(code)) {
+    return 'Use a name that stands in it; what answers there may not be the machine that you mean.'
+  }
+  return 'Name the certificate of the authority that signed it with --s3-cacert.'
+}
+
 /** Why there is no answer, or no end of it. */
 export function fromConnection(error: unknown, url: URL): Failure {
   if (isFailure(error)) return error
@@ -28,7 +36,7 @@ export function fromConnection(error: unknown, url: URL): Failure {
   if (code === 'ETIMEDOUT') return unavailable(`${url.host} does not answer.`)
   if (certificateCodes.test(code)) {
     return new Failure('untrusted', `The certificate of ${url.host} is not to be trusted: ${code}.`, {
-      remedy: 'Name the certificate of the authority that signed it with --s3-cacert.',
+      remedy: remedyOfCertificate(code),
       facts,
     })
   }
@@ -66,6 +74,10 @@ export interface Refusal {
   /** Where the bucket lies, where that is told. */
   readonly region: string | undefined
   readonly request: string | undefined
+  /** Seconds that the service wants to be left alone. */
+  readonly retryAfter: number | undefined
+  /** Where it redirects to: machine and port alone. */
+  readonly location: string | undefined
 }
 
 interface Meaning {
@@ -179,14 +191,22 @@ function meaningOf(status: number): Meaning | undefined {
   if (status === 413) return meanings['EntityTooLarge']
   if (status === 501) return lacking
   if (status === 507) return full
-  if (status === 301 || status === 307) return elsewhere
   return [408, 409, 425, 429].includes(status) || status >= 500 ? busy : undefined
 }
 
 /** @param what was being done, as in "store a/b in the bucket backups" */
-export function fromRefusal({ status, code, region, request }: Refusal, what: string): Failure {
-  const meaning = meanings[code] ?? meaningOf(status)
-  const facts = { status, code, region, request }
+export function fromRefusal(refusal: Refusal, what: string): Failure {
+  const { status, code, region, request, retryAfter, location } = refusal
+  const redirects = status >= 300 && status < 400
+  const meaning = meanings[code] ?? (redirects && region !== undefined ? elsewhere : meaningOf(status))
+  const facts = { status, code, region, request, ...(retryAfter === undefined ? {} : { retryAfter }) }
+  if (meaning === undefined && redirects) {
+    const where = location === undefined ? 'elsewhere' : `to ${location}`
+    return new Failure('configuration', `Cannot ${what}: the service redirects ${where}.`, {
+      remedy: 'Give the address that it redirects to with --endpoint, if it is the one that you mean.',
+      facts,
+    })
+  }
   if (meaning === undefined) {
     return new Failure('denied', `Cannot ${what}: the answer is ${status}${code === '' ? '' : ` ${code}`}.`, {
       remedy: 'Ask the operator of the service why, with the facts of this failure.',

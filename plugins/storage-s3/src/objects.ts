@@ -72,12 +72,12 @@ export async function* get(
       yield* range === undefined ? whole(answer, key) : cut(whole(answer, key), range)
       return
     case 206: {
-      const first = /^bytes (\d+)-\d+\//.exec(answer.header('content-range') ?? '')?.[1]
-      if (range === undefined || Number(first) !== range.offset) {
+      const length = range === undefined ? 0 : lengthOf(answer, range)
+      if (length === 0) {
         await answer.discard()
         throw notWhole(key)
       }
-      yield* cut(whole(answer, key), { offset: 0, length: range.length })
+      yield* whole(answer, key, length)
       return
     }
     case 416:
@@ -94,9 +94,23 @@ function spellRange({ offset, length }: Range): string {
   return `bytes=${offset}-${Number.isSafeInteger(last) ? last : ''}`
 }
 
-/** The body of `answer`, which has as many bytes as were announced. */
-async function* whole(answer: Answer, key: string): AsyncGenerator<Uint8Array> {
-  const announced = answer.header('content-length')
+/** Bytes of an answer to `range`, by its own words; 0 when it is another part, or ends before both the range and the blob. */
+function lengthOf(answer: Answer, range: Range): number {
+  const match = /^bytes (\d+)-(\d+)\/(\d+|\*)$/.exec(answer.header('content-range') ?? '')
+  const [first, last] = [Number(match?.[1]), Number(match?.[2])]
+  const length = last - first + 1
+  const isShort = length < range.length && last + 1 !== Number(match?.[3])
+  return first === range.offset && length > 0 && length <= range.length && !isShort ? length : 0
+}
+
+/** The body of `answer`, which has as many bytes as were announced, and `length` where that is known otherwise. */
+async function* whole(answer: Answer, key: string, length?: number): AsyncGenerator<Uint8Array> {
+  const announced = length ?? answer.header('content-length')
+  if (announced === undefined && answer.header('transfer-encoding') === undefined) {
+    // Its end would be wherever the connection ends.
+    await answer.discard()
+    throw notWhole(key)
+  }
   let received = 0
   for await (const chunk of answer.chunks()) {
     received += chunk.length

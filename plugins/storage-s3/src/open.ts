@@ -6,7 +6,7 @@ import { identify } from './credentials.ts'
 import { fromRefusal, noBucket } from './failures.ts'
 import { Http } from './http.ts'
 import { dropLeftovers } from './leftovers.ts'
-import { list } from './listing.ts'
+import { list, parsePage } from './listing.ts'
 import { lockOf } from './lock.ts'
 import { get, type Place, put, remove } from './objects.ts'
 import type { s3Options } from './options.ts'
@@ -17,6 +17,9 @@ const segmentSize = 16 * 2 ** 20
 
 /** The region that needs no word where a bucket is made. */
 const usualRegion = 'us-east-1'
+
+/** Bytes of a listing that has nothing to list. */
+const longestAnswer = 64 * 1024
 
 /**
  * Opens the bucket that `options` name.
@@ -69,7 +72,7 @@ async function check({ bucket, prefix, lock }: Place, create: boolean, signal: A
   const query = { 'list-type': '2', 'max-keys': '1', prefix: `${prefix}.` }
   const answer = await bucket.send({ method: 'GET', query }, signal)
   if (answer.status === 200) {
-    await answer.discard()
+    parsePage(await answer.text(longestAnswer), bucket.name)
     return
   }
   const refusal = await bucket.refusal(answer)

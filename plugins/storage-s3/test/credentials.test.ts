@@ -23,6 +23,13 @@ aws_secret_access_key = O2=/+
 aws_session_token = O3
 [half]
 aws_access_key_id = H1
+[token]
+aws_access_key_id = T1
+aws_secret_access_key = T2
+[placed]
+aws_access_key_id = P1
+aws_secret_access_key = P2
+region = us-west-2
 `,
 )
 await writeFile(
@@ -33,8 +40,22 @@ s3 =
   region = nested
 [profile other]
 region = eu-north-1
+endpoint_url = https://s3.of-other.example
 [profile sso]
 sso_start_url = https://example.org
+[profile session]
+sso_session = mine
+[profile role]
+role_arn = arn:aws:iam::1:role/r
+source_profile = default
+[profile program]
+credential_process = /bin/secret-program
+[profile whole]
+aws_access_key_id = W1
+aws_secret_access_key = W2
+[profile token]
+aws_session_token = not-of-that-key
+region = eu-south-1
 `,
 )
 const files = { AWS_SHARED_CREDENTIALS_FILE: credentialsFile, AWS_CONFIG_FILE: configFile }
@@ -66,8 +87,17 @@ test('options come first, then the environment, then the profile', async () => {
   assert.equal(await who({}, environment), `E1 E2 E3 ${amazon('eu-west-1')}`)
   assert.equal(await who({}, { ...environment, AWS_REGION: 'x' }), `E1 E2 E3 ${amazon('x')}`)
   assert.equal(await who({}, files), `D1 D2  ${amazon('eu-west-1')}`)
-  assert.equal(await who({}, { ...files, AWS_PROFILE: 'other' }), `O1 O2=/+ O3 ${amazon('eu-north-1')}`)
-  assert.equal(await who({ awsProfile: 'other' }, environment), `O1 O2=/+ O3 ${amazon('eu-north-1')}`)
+  const other = 'O1 O2=/+ O3 eu-north-1 https://s3.of-other.example'
+  assert.equal(await who({}, { ...files, AWS_PROFILE: 'other' }), other)
+  assert.equal(await who({ awsProfile: 'other' }, environment), other)
+  assert.equal(await who({ awsProfile: 'whole' }, files), `W1 W2  ${amazon('us-east-1')}`)
+  assert.equal(await who({ awsProfile: 'placed' }, files), `P1 P2  ${amazon('us-west-2')}`)
+  // A token belongs to the key that it stands beside.
+  assert.equal(await who({ awsProfile: 'token' }, files), `T1 T2  ${amazon('eu-south-1')}`)
+  const names = ['AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY', 'AWS_SESSION_TOKEN', 'AWS_PROFILE']
+  const places = ['AWS_REGION', 'AWS_DEFAULT_REGION', 'AWS_ENDPOINT_URL', 'AWS_ENDPOINT_URL_S3']
+  const empty = Object.fromEntries([...names, ...places].map((name) => [name, '']))
+  assert.equal(await who({}, { ...files, ...empty }), `D1 D2  ${amazon('eu-west-1')}`)
 })
 
 test('the address of the service', async () => {
@@ -90,10 +120,29 @@ test('what is missing is said', async () => {
   const none = { AWS_SHARED_CREDENTIALS_FILE: join(scratch, 'none'), AWS_CONFIG_FILE: join(scratch, 'none') }
   await assert.rejects(who({}, none), { code: 'configuration', message: /no access key/ })
   await assert.rejects(who({ accessKey: 'A1' }, environment), { code: 'configuration', message: /no secret/ })
-  for (const awsProfile of ['half', 'sso', 'missing']) {
-    await assert.rejects(who({ awsProfile }, environment), {
-      code: 'configuration',
-      message: /holds no access key/,
+  for (const [profile, message] of [
+    ['half', /profile half in .* holds no access key/],
+    ['missing', /profile missing in .* holds no access key/],
+    ['sso', /profile sso would get its access key by single sign-on, which is not supported/],
+    ['session', /profile session would get .* by single sign-on/],
+    ['role', /profile role would get .* by taking a role/],
+    ['program', /profile program would get .* by running a program/],
+  ] as const) {
+    await assert.rejects(who({ awsProfile: profile }, environment), { code: 'configuration', message })
+    await assert.rejects(who({}, { ...files, AWS_PROFILE: profile }), { code: 'configuration', message })
+  }
+  for (const [variable, message] of [
+    ['AWS_WEB_IDENTITY_TOKEN_FILE', /environment would get .* by the token of a web identity/],
+    ['AWS_CONTAINER_CREDENTIALS_FULL_URI', /environment would get .* by asking the container service/],
+    ['AWS_ACCESS_KEY_ID', /AWS_ACCESS_KEY_ID is set, and AWS_SECRET_ACCESS_KEY is not/],
+    ['AWS_SECRET_ACCESS_KEY', /AWS_SECRET_ACCESS_KEY is set, and AWS_ACCESS_KEY_ID is not/],
+  ] as const) {
+    const from = { ...none, [variable]: 'secret-x' }
+    await assert.rejects(who({}, from), (error) => {
+      assert.ok(isFailure(error) && error.code === 'configuration')
+      assert.match(error.message, message)
+      assert.ok(!`${error.message}${error.remedy}`.includes('secret-x'))
+      return true
     })
   }
   const secretKeyFile = join(scratch, 'none')

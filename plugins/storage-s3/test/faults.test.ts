@@ -202,6 +202,78 @@ test('ranges: those that are known, those that are not, and others than were ask
   await storage.close?.()
 })
 
+test('less of a range than there is, and a body whose end is unknown, are failures', async () => {
+  const storage = await open()
+  const range = { offset: 2, length: 5 }
+  const part = (value: string, body: string): Handler => {
+    return (_request, response) => response.writeHead(206, { 'content-range': value }).end(body)
+  }
+  handler = part('bytes 2-6/10', '23456')
+  assert.equal(await read(storage, range), '23456')
+  handler = part('bytes 2-4/5', '234')
+  assert.equal(await read(storage, range), '234')
+  for (const [value, body] of [
+    ['bytes 2-4/10', '234'],
+    ['bytes 2-4/*', '234'],
+    ['bytes 2-7/10', '234567'],
+    ['bytes 2-6/10', '234'],
+    ['bytes 2-6/10', '23456789'],
+    ['bytes 4-2/10', ''],
+    ['nonsense', '23456'],
+  ] as const) {
+    handler = part(value, body)
+    await fails(read(storage, range), 'unavailable', /ended before it was whole/)
+  }
+  handler = (request) => request.socket.end('HTTP/1.1 200 OK\r\n\r\n0123456789')
+  await fails(read(storage), 'unavailable', /ended before it was whole/)
+  await fails(read(storage, range), 'unavailable', /ended before it was whole/)
+  await storage.close?.()
+})
+
+test('how long a service wants to be left alone is a fact of the failure', async () => {
+  const storage = await open()
+  const later = new Date(Date.now() + 90_000).toUTCString()
+  for (const [header, least, most] of [
+    ['7', 7, 7],
+    [later, 85, 91],
+    ['soon', undefined, undefined],
+  ] as const) {
+    for (const [status, code] of [
+      [503, 'SlowDown'],
+      [429, ''],
+    ] as const) {
+      handler = refuse(status, code, { 'retry-after': header })
+      const calls = [
+        () => open(),
+        () => storage.put('k', [Buffer.from('x')], signal),
+        () => read(storage),
+        () => list(storage),
+        () => storage.remove('k', signal),
+      ]
+      for (const call of calls) {
+        const error: unknown = await call().catch((reason: unknown) => reason)
+        assert.ok(isFailure(error) && error.code === 'unavailable')
+        const seconds = error.facts['retryAfter']
+        if (least === undefined) assert.equal(seconds, undefined)
+        else assert.ok(Number(seconds) >= least && Number(seconds) <= most, `${header}: ${seconds}`)
+      }
+    }
+  }
+  await storage.close?.()
+})
+
+test('what is no service of S3: a page of the web, and one that sends elsewhere', async () => {
+  handler = (_request, response) => response.end('<html>Welcome</html>')
+  await fails(open(), 'unavailable', /listing of the bucket bucket is none/)
+  for (const status of [301, 302, 307, 308]) {
+    const location = `https://s3.example.org/bucket?secret=${secretKey}`
+    handler = (_request, response) => response.writeHead(status, { location }).end()
+    await fails(open(), 'configuration', /redirects to https:\/\/s3\.example\.org\.$/)
+    handler = (_request, response) => response.writeHead(status).end('<html>')
+    await fails(open(), 'configuration', /redirects elsewhere\.$/)
+  }
+})
+
 test('a listing over pages, and one that never ends', async () => {
   const storage = await open()
   const page = (request: http.IncomingMessage) => {
