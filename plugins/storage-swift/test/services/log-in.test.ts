@@ -292,7 +292,11 @@ describe('what is wrong is said', () => {
       'configuration',
       /line 3: only a shell could tell .* OS_PASSWORD/,
     )
-    await fails({ container: 'c', osCloud: 'x', osCloudsFile: '/no/such' }, 'not-found', /no file \/no\/such that/)
+    await fails(
+      { container: 'c', osCloud: 'x', osCloudsFile: '/no/such' },
+      'not-found',
+      /no file \/no\/such that/,
+    )
     const broken = file(`clouds:\n  x:\n  - "${password}`)
     await fails({ container: 'c', osCloud: 'x', osCloudsFile: broken }, 'configuration', /is not YAML/)
     await fails({ container: 'c', osCloud: 'x', osrc: asks }, 'configuration', /contradict/)
