@@ -3,6 +3,7 @@
 import { spawnSync } from 'node:child_process'
 import { globSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
+import path from 'node:path'
 
 const long = process.argv.includes('--long')
 const services = process.argv.includes('--services')
@@ -29,6 +30,8 @@ const options = [
   `--test-concurrency=${availableParallelism()}`,
   `--test-timeout=${long ? 7_200_000 : 600_000}`,
 ]
-const { status } = spawnSync(process.execPath, [...options, ...files], { stdio: 'inherit' })
+// TypeScript is stripped once, not again for every process and every thread of an engine that is in TypeScript.
+const env = { NODE_COMPILE_CACHE: path.resolve('node_modules', '.cache', 'compiled'), ...process.env }
+const { status } = spawnSync(process.execPath, [...options, ...files], { stdio: 'inherit', env })
 if (long) await import('./reliability.ts')
 process.exit(status ?? 1)

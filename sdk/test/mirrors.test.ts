@@ -22,8 +22,20 @@ import { Killed, outcome } from './support/world.ts'
 
 const { signal } = quietContext()
 let scratch = ''
-before(() => {
+/** One backup on both; and two more on a, which b missed. Tests begin with copies of them. */
+let alike: MirrorWorld
+let lagging: MirrorWorld
+before(async () => {
   scratch = fs.mkdtempSync(path.join(os.tmpdir(), 'freezer-mirrors-'))
+  alike = MirrorWorld.empty(scratch, ['a', 'b'])
+  await alike.backUp(await alike.open())
+  lagging = alike.copy()
+  const out = new Set(['b'])
+  for (let i = 0; i < 2; i++) {
+    lagging.change()
+    lagging.pass(1)
+    await lagging.backUp(await lagging.open({ out }))
+  }
 })
 after(() => fs.rmSync(scratch, { recursive: true, force: true }))
 
@@ -245,8 +257,7 @@ async function forEachCall(run: (at: number) => Promise<boolean>): Promise<numbe
 for (const least of [1, 2]) {
   test(`a storage that fails for good at each call of a backup; ${least} must hold it`, async () => {
     const tried = await forEachCall(async (at) => {
-      const world = new MirrorWorld(scratch, ['a', 'b'])
-      await world.backUp(await world.open())
+      const world = alike.copy()
       world.change()
       world.pass(1)
       let calls = 0
@@ -277,8 +288,7 @@ for (const least of [1, 2]) {
 
 test('a call of a backup that fails once, at each call: what is on one is whole, and a heal makes them alike', async () => {
   await forEachCall(async (at) => {
-    const world = new MirrorWorld(scratch, ['a', 'b'])
-    await world.backUp(await world.open())
+    const world = alike.copy()
     world.change()
     let calls = 0
     const repository = await world.open({
@@ -297,8 +307,7 @@ test('a call of a backup that fails once, at each call: what is on one is whole,
 
 test('a backup to both killed at each call', async () => {
   await forEachCall(async (at) => {
-    const world = new MirrorWorld(scratch, ['a', 'b'])
-    await world.backUp(await world.open())
+    const world = alike.copy()
     world.change()
     world.pass(1)
     let calls = 0
@@ -323,22 +332,9 @@ test('a backup to both killed at each call', async () => {
   })
 })
 
-/** A heals of b, which missed some, lost a segment, and has a bad one. */
-async function lagging(): Promise<MirrorWorld> {
-  const world = new MirrorWorld(scratch, ['a', 'b'])
-  await world.backUp(await world.open())
-  const out = new Set(['b'])
-  for (let i = 0; i < 2; i++) {
-    world.change()
-    world.pass(1)
-    await world.backUp(await world.open({ out }))
-  }
-  return world
-}
-
 test('a heal killed at each call, and the next one', async () => {
   await forEachCall(async (at) => {
-    const world = await lagging()
+    const world = lagging.copy()
     let calls = 0
     const repository = world.open({
       onCall: () => {
@@ -360,7 +356,7 @@ test('a heal killed at each call, and the next one', async () => {
 
 test('a prune of the storage that is healed, between any two calls', async () => {
   await forEachCall(async (at) => {
-    const world = await lagging()
+    const world = lagging.copy()
     // The leftovers of a run that was lost: segments that a prune takes for those of a dead run.
     const [id = ''] =
       (await world.expectWhole('before'))
@@ -385,7 +381,7 @@ test('a prune of the storage that is healed, between any two calls', async () =>
 
 test('a heal between any two calls of a prune of that storage', async () => {
   await forEachCall(async (at) => {
-    const world = await lagging()
+    const world = lagging.copy()
     const b = world.world('b')
     for (const [key, bytes] of world.world('a').storage.blobs)
       if (key.startsWith('segments/') && !b.storage.blobs.has(key)) b.storage.blobs.set(key, bytes)
@@ -405,7 +401,7 @@ test('a heal between any two calls of a prune of that storage', async () => {
 
 test('a heal between any two calls of a backup to both, and a backup between any two of a heal', async () => {
   await forEachCall(async (at) => {
-    const world = await lagging()
+    const world = lagging.copy()
     world.change()
     let calls = 0
     const repository = await world.open({
@@ -420,7 +416,7 @@ test('a heal between any two calls of a backup to both, and a backup between any
     return calls >= at
   })
   await forEachCall(async (at) => {
-    const world = await lagging()
+    const world = lagging.copy()
     let calls = 0
     const repository = await world.open({
       onCall: async () => {
@@ -436,7 +432,7 @@ test('a heal between any two calls of a backup to both, and a backup between any
 })
 
 test('damage is found by reading, repaired from the other, and never spread', async () => {
-  const world = await lagging()
+  const world = lagging.copy()
   await world.heal(await world.open())
   const [a, b] = [world.world('a').storage.blobs, world.world('b').storage.blobs]
   const sound = new Map(a)
@@ -476,7 +472,7 @@ test('damage is found by reading, repaired from the other, and never spread', as
 })
 
 test('a damaged backup is brought to nobody', async () => {
-  const world = await lagging()
+  const world = lagging.copy()
   const a = world.world('a').storage.blobs
   for (const [key, blob] of a) {
     if (!key.includes('/data.')) continue
@@ -492,7 +488,7 @@ test('a damaged backup is brought to nobody', async () => {
 })
 
 test('what one storage removed comes back from no other, for as long as it is known', async () => {
-  const world = new MirrorWorld(scratch, ['a', 'b'])
+  const world = MirrorWorld.empty(scratch, ['a', 'b'])
   for (let i = 0; i < 3; i++) {
     world.change()
     world.pass(1)
@@ -510,7 +506,7 @@ test('what one storage removed comes back from no other, for as long as it is kn
 })
 
 test('a backup builds on what all have, and a prune of one alone leaves it that', async () => {
-  const world = await lagging()
+  const world = lagging.copy()
   const b = world.world('b')
   // A chain that b alone has.
   world.change()
@@ -519,11 +515,7 @@ test('a backup builds on what all have, and a prune of one alone leaves it that'
   world.change()
   world.pass(1)
   await forEachCall(async (at) => {
-    const copy = new MirrorWorld(scratch, ['a', 'b'])
-    for (const [name, one] of world.worlds) {
-      for (const [key, blob] of one.storage.blobs) copy.world(name).storage.blobs.set(key, blob)
-      copy.world(name).now = one.now
-    }
+    const copy = world.copy()
     let calls = 0
     const repository = await copy.open({
       onCall: async () => {
@@ -555,7 +547,7 @@ test(`${rounds} random histories over two and three storages`, async () => {
   const done = { backups: 0, alone: 0, prunes: 0, heals: 0, kills: 0, out: 0 }
   for (let round = 0; round < rounds; round++) {
     const names = ['a', 'b', 'c'].slice(0, 2 + (round % 2))
-    const world = new MirrorWorld(scratch, names)
+    const world = MirrorWorld.empty(scratch, names)
     const pick = <T>(items: readonly T[]): T => items[Math.floor(random() * items.length)] as T
     for (let step = 0; step < 14; step++) {
       world.change()

@@ -52,13 +52,14 @@ function checked(result: number, what: string): number {
   return result
 }
 
+const list = Buffer.alloc(65536)
+const value = Buffer.alloc(65536)
+
 /** Reads the extended attributes of a path without following a link: name to value in hexadecimal. */
 function readAttributes(path: Buffer): Record<string, string> {
   const found: Record<string, string> = {}
-  const list = Buffer.alloc(65536)
   const length = Number(llistxattr(path, list, list.length))
   if (length <= 0) return found
-  const value = Buffer.alloc(65536)
   for (const name of list
     .toString('latin1', 0, length - 1)
     .split('\0')
@@ -118,11 +119,12 @@ const types: Record<number, Description['type']> = {
   [fs.constants.S_IFSOCK]: 'socket',
 }
 
+const piece = Buffer.alloc(1 << 20)
+
 function readContent(path: Buffer, description: Description): void {
   const fd = fs.openSync(path, fs.constants.O_RDONLY | fs.constants.O_NOFOLLOW)
   try {
     const hash = createHash('sha256')
-    const piece = Buffer.allocUnsafe(1 << 20)
     for (let length = fs.readSync(fd, piece); length > 0; length = fs.readSync(fd, piece)) {
       hash.update(piece.subarray(0, length))
     }

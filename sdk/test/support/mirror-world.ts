@@ -21,6 +21,9 @@ export function away(): Failure {
   return new Failure('unavailable', 'It is away.')
 }
 
+/** Moments and states that were restored: what is the same to the byte is restored once. */
+const restoredStates = new Set<string>()
+
 export interface Opening {
   /** Told of each call of any storage; throws to make it fail. */
   readonly onCall?: (storage: string, ...call: Parameters<OnCall>) => void | Promise<void>
@@ -32,8 +35,18 @@ export interface Opening {
 export class MirrorWorld {
   readonly worlds: ReadonlyMap<string, World>
 
-  constructor(scratch: string, names: readonly string[]) {
-    this.worlds = new Map(names.map((name) => [name, new World(scratch)]))
+  private constructor(worlds: Iterable<readonly [string, World]>) {
+    this.worlds = new Map(worlds)
+  }
+
+  /** Empty containers of these names. */
+  static empty(scratch: string, names: readonly string[]): MirrorWorld {
+    return new MirrorWorld(names.map((name) => [name, new World(scratch)]))
+  }
+
+  /** The same containers once more, and a tree that was changed. */
+  copy(): MirrorWorld {
+    return new MirrorWorld([...this.worlds].map(([name, world]) => [name, world.copy()]))
   }
 
   get #first(): World {
@@ -101,7 +114,10 @@ export class MirrorWorld {
         continue
       }
       listed.set(name, (await world.expectWhole(`${what}, on ${name}`)).toSorted())
-      if (restored) await world.restore(await world.open())
+      const state = `${world.now} ${world.state()}`
+      if (!restored || restoredStates.has(state)) continue
+      await world.restore(await world.open())
+      restoredStates.add(state)
     }
     return listed
   }
