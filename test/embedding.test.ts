@@ -11,6 +11,7 @@ import { tar } from '@freezer/engine-tar'
 import {
   backup,
   checkContainer,
+  Failure,
   isFailure,
   listBackups,
   openRepository,
@@ -21,6 +22,8 @@ import {
   treeSource,
   treeTarget,
 } from '@freezer/sdk'
+import { Bandwidth } from '@freezer/sdk/storages'
+import { memoryStorage } from '@freezer/sdk/testing'
 import { local } from '@freezer/storage-local'
 import { checkout, filesBelow, run, scratchDirectory } from './support/program.ts'
 
@@ -225,11 +228,70 @@ test('the options of a storage are checked, and what is given wrong is named', a
   assert.equal(fs.existsSync(within('none')), false)
 })
 
+/** Storages that are opened after `failures` failures that pass; `tries` counts. */
+function busyDriver(failures: number) {
+  const driver = {
+    tries: 0,
+    name: 'busy',
+    description: 'Not up yet',
+    options: {},
+    async open() {
+      if (++driver.tries <= failures) throw new Failure('unavailable', 'Not up yet.')
+      return memoryStorage()
+    },
+  }
+  return driver
+}
+
+test('an opening that fails for the moment is tried again, is told, and only as often as was said', async () => {
+  const { events, report } = listener()
+  const late = busyDriver(2)
+  await openStorage(late, {}, {}, { report })
+  assert.equal(late.tries, 3)
+  const told = events.map((event) => (event.type === 'log' ? `${event.level} ${event.message}` : event.type))
+  assert.equal(told.length, 2)
+  for (const line of told) assert.match(line, /^warn Opening the storage: Not up yet\. Trying again in/)
+  for (const retries of [0, 1]) {
+    const never = busyDriver(99)
+    await assert.rejects(openStorage(never, {}, { retries }), { code: 'unavailable', message: 'Not up yet.' })
+    assert.equal(never.tries, retries + 1)
+  }
+  const refusing = { ...busyDriver(0), open: () => Promise.reject(new Failure('denied', 'Not you.')) }
+  await assert.rejects(openStorage(refusing, {}, {}, { report }), { code: 'denied' })
+  assert.equal(events.length, 2)
+})
+
+test('the signal ends the waiting for a storage that does not open', async () => {
+  const stop = new AbortController()
+  const never = busyDriver(99)
+  const opening = openStorage(
+    never,
+    {},
+    { retries: 1000 },
+    { signal: stop.signal, report: () => stop.abort() },
+  )
+  await assert.rejects(opening, { code: 'interrupted' })
+  assert.equal(never.tries, 1)
+  assert.equal(getEventListeners(stop.signal, 'abort').length, 0)
+})
+
+test('a storage keeps within the bandwidths that it is given, and reads back where that is asked for', async () => {
+  const { signal } = new AbortController()
+  let waited = 0
+  const clock = { now: () => waited, sleep: async (time: number) => void (waited += time) }
+  const line = new Bandwidth(1000, clock)
+  const limited = { upload: line, download: line, verifyUploads: true }
+  await using storage = await openStorage(busyDriver(0), {}, limited)
+  await storage.put('key', [Buffer.alloc(5000)], signal)
+  assert.ok(waited > 8000 && waited < 11_000, `${waited}`)
+  const forgetful = { ...busyDriver(0), open: async () => ({ ...memoryStorage(), put: async () => {} }) }
+  await using other = await openStorage(forgetful, {}, { verifyUploads: true })
+  await assert.rejects(other.put('key', [], signal), { code: 'damaged' })
+})
+
 test('await using closes a storage; a call that failed for the moment is tried again', async () => {
   let closed = 0
   let tries = 0
-  const { Failure } = await import('@freezer/sdk')
-  const { memoryStorage } = await import('@freezer/sdk/testing')
   const shaky = {
     ...local,
     options: {},

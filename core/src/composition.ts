@@ -13,20 +13,19 @@ import type {
   RepositoryAccess,
   Storage,
 } from '@freezer/sdk'
-import { asFailure, Failure, isFailure, openForeignRepository, openRepository } from '@freezer/sdk'
 import {
-  type LostMirror,
-  MirroredStorage,
-  retryDefaults,
-  retrying,
-  retryingOpen,
-  throttled,
-  verifying,
-} from '@freezer/sdk/storages'
+  asFailure,
+  Failure,
+  isFailure,
+  openForeignRepository,
+  openRepository,
+  openStorage,
+} from '@freezer/sdk'
+import { type LostMirror, MirroredStorage } from '@freezer/sdk/storages'
 import type { DependencyContainer, FactoryFunction, InjectionToken } from 'tsyringe'
 import { instancePerContainerCachingFactory, container as root } from 'tsyringe'
 import { listenForLimits } from './control.ts'
-import { openDiscarding } from './dry-run.ts'
+import { discarding } from './dry-run.ts'
 import { foreignDamage, refuseForeign } from './foreign.ts'
 import type { Invocation } from './invocation.ts'
 import { warnWhereLagging } from './lagging.ts'
@@ -120,7 +119,7 @@ provide(tokens.storages, (run) => {
   return Promise.all(
     storages().map(async (one): Promise<OpenedStorage> => {
       try {
-        return { name: one.name, opened: { storage: await openStorage(run, one) } }
+        return { name: one.name, opened: { storage: await openConfigured(run, one) } }
       } catch (error) {
         const failure = asFailure(error)
         const mistaken = ['internal', 'usage', 'configuration', 'plugin'].includes(failure.code)
@@ -137,7 +136,7 @@ provide(tokens.repository, async (run) => {
   const configured = storages()
   const [only] = configured
   const open = (storage: Storage | Promise<Storage>) => openContainer(run, storage)
-  if (only !== undefined && configured.length === 1) return open(openStorage(run, only))
+  if (only !== undefined && configured.length === 1) return open(openConfigured(run, only))
   if (everywhere) {
     const { least } = parseStoragePolicy(options.storagePolicy, configured.length)
     const opened = await run.resolve(tokens.storages)
@@ -146,7 +145,7 @@ provide(tokens.repository, async (run) => {
     return open(mirrored)
   }
   if (create) throw oneDestination()
-  return firstOf(configured, (one) => open(openStorage(run, one)), run.resolve(tokens.context))
+  return firstOf(configured, (one) => open(openConfigured(run, one)), run.resolve(tokens.context))
 })
 
 /** The container on `storage`: ours or, for a command that only reads, one of another program. */
@@ -181,22 +180,31 @@ async function openContainer(
 }
 
 /** Opens one storage; it is closed with the run. */
-async function openStorage(run: DependencyContainer, configured: ConfiguredStorage): Promise<Storage> {
-  const { driver, options, connection } = configured
-  const { create, dryRun } = run.resolve(tokens.access)
-  const context = run.resolve(tokens.context)
-  const policy = { ...retryDefaults, retries: connection.retries }
-  const open = (access: { create: boolean }) =>
-    retryingOpen(() => driver.open(options, context, access), context, policy)
-  const storage = await (dryRun === true ? openDiscarding(open) : open({ create }))
-  run.resolve(tokens.closing).defer(() => storage.close?.())
-  return wrap(storage, connection, run)
+async function openConfigured(
+  run: DependencyContainer,
+  { driver, options, connection }: ConfiguredStorage,
+): Promise<Storage> {
+  const { create, dryRun = false, prefix } = run.resolve(tokens.access)
+  const limits = run.resolve(tokens.limits)
+  const { retries, uploadLimit, downloadLimit, verifyUploads } = connection
+  const access = {
+    create,
+    retries,
+    upload: limits.bandwidth('uploadLimit', prefix, uploadLimit),
+    download: limits.bandwidth('downloadLimit', prefix, downloadLimit),
+    // What a dry run stores is nowhere.
+    verifyUploads: verifyUploads && !dryRun,
+  }
+  const used = dryRun ? discarding(driver) : driver
+  return run
+    .resolve(tokens.closing)
+    .use(await openStorage(used, options, access, run.resolve(tokens.context)))
 }
 
 /** @throws Failure `usage` for several */
 async function onlyStorage(run: DependencyContainer): Promise<Storage> {
   const [only, ...others] = run.resolve(tokens.invocation).storages()
-  if (only !== undefined && others.length === 0) return openStorage(run, only)
+  if (only !== undefined && others.length === 0) return openConfigured(run, only)
   throw new Failure('usage', 'This is for one storage at a time.', { remedy: 'Name one with --storage.' })
 }
 
@@ -242,26 +250,6 @@ async function firstOf(
     }
   }
   throw first
-}
-
-/** `storage`, within its bandwidth, patient, and read back where that is asked for. */
-function wrap(
-  storage: Storage,
-  connection: ConfiguredStorage['connection'],
-  run: DependencyContainer,
-): Storage {
-  const { uploadLimit, downloadLimit, retries, verifyUploads } = connection
-  const { prefix, dryRun } = run.resolve(tokens.access)
-  const context = run.resolve(tokens.context)
-  const limits = run.resolve(tokens.limits)
-  const paced = throttled(
-    storage,
-    limits.bandwidth('uploadLimit', prefix, uploadLimit),
-    limits.bandwidth('downloadLimit', prefix, downloadLimit),
-  )
-  const patient = retries === 0 ? paced : retrying(paced, context, { ...retryDefaults, retries })
-  // What a dry run stores is nowhere.
-  return verifyUploads && dryRun !== true ? verifying(patient, context) : patient
 }
 
 /** One instance of it a run, made when it is first asked for. */

@@ -1,20 +1,26 @@
-import type { Storage } from '@freezer/sdk'
+import type { Storage, StorageDriver } from '@freezer/sdk'
 import { Failure, isFailure } from '@freezer/sdk'
 
-/** The storage that `open` opens, or an empty one when it is not there yet; nothing that is written reaches it. */
-export async function openDiscarding(
-  open: (access: { create: boolean }) => Promise<Storage>,
-): Promise<Storage> {
-  const storage = await open({ create: false }).catch((error) => {
-    if (isFailure(error) && error.code === 'not-found') return nothing
-    throw error
-  })
+/** What `driver` opens, or an empty storage when it is not there yet; nothing that is written reaches it. */
+export function discarding(driver: StorageDriver): StorageDriver {
+  const { name, description, options } = driver
   return {
-    put: async () => {},
-    remove: async () => {},
-    get: (key, range, signal) => storage.get(key, range, signal),
-    list: (prefix, signal) => storage.list(prefix, signal),
-    close: async () => storage.close?.(),
+    name,
+    description,
+    options,
+    async open(given, context) {
+      const storage = await driver.open(given, context, { create: false }).catch((error) => {
+        if (isFailure(error) && error.code === 'not-found') return nothing
+        throw error
+      })
+      return {
+        put: async () => {},
+        remove: async () => {},
+        get: (key, range, signal) => storage.get(key, range, signal),
+        list: (prefix, signal) => storage.list(prefix, signal),
+        close: async () => storage.close?.(),
+      }
+    },
   }
 }
 

@@ -44,11 +44,12 @@ import type { OpenStorage, StorageAccess } from './storages/open.ts'
 const never = (): AbortSignal => new AbortController().signal
 
 /**
- * Opens a storage, with its options checked as the program checks them, and patient: what it calls temporary is tried
- * again. Closed by `await using`, or by `close`.
+ * Opens a storage as the program does: its options checked, and patient. When the opening, or a call later on, fails for the moment, that
+ * is tried again `retries` times, with pauses that grow; each time is told to `report`, and the signal ends the waiting. Within
+ * `upload` and `download`, and with `verifyUploads` read back. Closed by `await using`, or by `close`.
  *
  * @throws Failure `usage` for an option that is unknown, wrong or missing; `not-found` when the container is missing and not
- *   to be made; `denied`, `unavailable`, `key`
+ *   to be made; `interrupted`; `denied`, `unavailable`, `key`
  */
 export async function openStorage<const D extends OptionDeclarations>(
   driver: StorageDriver<D>,
