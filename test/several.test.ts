@@ -139,6 +139,8 @@ test('one that is away: the policy decides, the result names it, a heal brings a
   const two = await freezer(...words, '--storage-policy', '2')
   assert.equal(two.status, 4)
   assert.equal(two.stdout.includes('"id"'), false)
+  const stopped = (JSON.parse(two.stdout) as Result).storages.map(({ name, state }) => `${name} ${state}`)
+  assert.deepEqual(stopped, ['one stopped', 'two failed'])
   const three = await freezer(...words, '--storage-policy', '3')
   assert.equal(three.status, 2)
   place.change()
@@ -224,6 +226,36 @@ test('a new storage gets everything; bad blocks on each come from the other', as
   }
   assert.equal((await place.heal('--read-data'))['repaired'], 2)
   await place.expectWhole(2)
+})
+
+test('a prune that fails on one: it is named, the backup stands, and the others are pruned', async () => {
+  const place = new Place('unpruned', 3)
+  await place.backUp()
+  // Nothing can be noted below a file.
+  fs.writeFileSync(path.join(place.container('two'), 'removed'), '')
+  const words = ['--config', place.ini, '--json', '--keep-last', '1']
+  const backUp = (...more: string[]) =>
+    freezer('backup', place.source, '--no-incremental', ...words, '--no-progress', ...more)
+  interface Pruned extends Result {
+    readonly prune: { readonly removed: number; readonly storages: readonly { readonly failure?: object }[] }
+  }
+  const all = await backUp()
+  assert.notEqual(all.status, 0)
+  assert.match(all.stderr, /The storage two failed/)
+  const { prune, storages } = JSON.parse(all.stdout) as Pruned
+  assert.equal(prune.removed, 1)
+  assert.deepEqual(
+    prune.storages.map(({ failure }) => failure === undefined),
+    [true, false],
+  )
+  assert.equal(storages[1]?.state, 'failed')
+  assert.equal((await backUp('--storage-policy', 'any')).status, 0)
+  const pruned = await freezer('prune', ...words)
+  assert.equal(pruned.status, all.status)
+  assert.match(pruned.stdout, /Done on 1 of 2 storages alone: two failed.*The next prune does there/)
+  assert.equal((await freezer('prune', ...words, '--storage-policy', 'any')).status, 0)
+  const listed = await place.expectWhole(0)
+  assert.deepEqual([listed[0]?.length, listed[1]?.length], [1, 3])
 })
 
 /** Runs `freezer` and kills it after `milliseconds`; whether that was before its end. */
@@ -380,7 +412,14 @@ test('keys that were changed while one was away: it is left out until it takes t
   const words = ['--config', place.ini]
   const rotated = await freezer('key', 'rotate', ...words)
   assert.equal(rotated.status, 4, rotated.stderr)
-  assert.match(rotated.stderr, /two failed/)
+  assert.match(rotated.stderr, /two failed.*heal --keys-from one" gives two the keys of one/)
+  // Whoever is content with one of them hears as well what opens the other.
+  const more = path.join(place.directory, 'more')
+  fs.writeFileSync(more, 'another passphrase\n')
+  const any = ['key', 'add', ...words, '--storage-policy', 'any', '--new-pass-file', more]
+  const added = await freezer(...any)
+  assert.equal(added.status, 0, added.stderr)
+  assert.match(added.stdout, /heal --keys-from one".*what was added does not open it there/)
   place.change()
   await place.backUp('--storage-policy', 'any')
   comeBack()

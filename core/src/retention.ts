@@ -67,8 +67,6 @@ async function pruneOne(request: PruneRequest, context: Context): Promise<Pruned
   if (!(request.repository.storage instanceof MirroredStorage))
     return { result: await prune(request, context) }
   const storages = await pruneEach(request, context)
-  const failed = storages.find((one) => 'failure' in one)
-  if (failed !== undefined) return failed
   const [first] = storages.flatMap((one) => ('result' in one ? one.result : []))
   if (first === undefined) throw new Failure('internal', 'No storage was pruned.')
   return { result: first, storages }

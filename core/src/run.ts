@@ -40,6 +40,7 @@ export async function performCommand<S extends OptionDeclarations, D extends Opt
   let reporter = new Reporter(presentationOf(argv), screen)
   let watch: Watch | undefined
   let log: Log | undefined
+  const several: MirroredStorage[] = []
   using interrupted = interruption()
   try {
     const registry = discover(config)
@@ -72,7 +73,6 @@ export async function performCommand<S extends OptionDeclarations, D extends Opt
     const around = await startAround(name, spec, given, context, warn)
     watch = around.watch
     const { runOpener } = await import('./composition.ts')
-    const several: MirroredStorage[] = []
     const { open, damage } = runOpener(given, context, name, (mirrored) => several.push(mirrored))
     const { storagePolicy }: Options<ContainerOptions> = given.options
     for (const message of translated?.warnings ?? []) context.report({ type: 'log', level: 'warn', message })
@@ -93,11 +93,18 @@ export async function performCommand<S extends OptionDeclarations, D extends Opt
     await log?.end(status, end.outcome, end.outcome.failure)
     return status
   } catch (error) {
-    const status = reporter.fail(error)
+    const status = reporter.fail(error, await stoppedAt(several))
     await watch?.({ failure: error })
     await log?.end(status, undefined, error)
     return status
   }
+}
+
+/** What is known of several storages when a run fails. */
+async function stoppedAt([storage]: readonly MirroredStorage[]): Promise<object> {
+  if (storage === undefined) return {}
+  const { stoppedStorages } = await import('./output/storages.ts')
+  return { storages: stoppedStorages(storage) }
 }
 
 /** Does the work between the hooks. */

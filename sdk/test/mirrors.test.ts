@@ -9,6 +9,7 @@ import {
   Failure,
   isFailure,
   openRepository,
+  pruneEach,
   quietContext,
   type RetentionPolicy,
   rotateKey,
@@ -485,6 +486,90 @@ test('a damaged backup is brought to nobody', async () => {
   assert.equal(result.added, 0)
   assert.equal(result.failed + result.skipped, 2)
   assert.equal((await world.world('b').expectWhole('after')).length, listed)
+})
+
+test('a heal whose source is lost blames that alone, and goes on with another', async () => {
+  for (const names of [
+    ['a', 'b'],
+    ['a', 'c', 'b'],
+  ]) {
+    let struck = 0
+    await forEachCall(async (at) => {
+      const world = new MirrorWorld(scratch, names)
+      await world.backUp(await world.open())
+      world.change()
+      world.pass(1)
+      await world.backUp(await world.open({ out: new Set(['b']) }))
+      let calls = 0
+      const faulty = await world.open({
+        onCall: (name) => {
+          if (name === 'a' && ++calls >= at) throw away()
+        },
+      })
+      const result = await world.heal(faulty)
+      assert.ok(faulty.storage instanceof MirroredStorage)
+      const lost = faulty.storage.lost.map(({ name }) => name)
+      const what = `${names.length} storages, a away from call ${at}`
+      assert.ok(
+        lost.every((name) => name === 'a'),
+        `${what}: ${lost} were blamed`,
+      )
+      // Nothing says that what cannot be read now is damaged.
+      for (const { failure } of result.backups) assert.notEqual(failure?.code, 'damaged', what)
+      if (names.length === 3) assert.deepEqual([result.added, result.failed], [1, 0], what)
+      await world.expectWhole(what)
+      await world.heal(await world.open())
+      await world.expectAlike(`${what}, healed`)
+      if (lost.length > 0) struck++
+      return calls >= at
+    })
+    assert.ok(struck > 3, `${struck}`)
+  }
+})
+
+test('a backup that too few could be given names those that list it', async () => {
+  const world = new MirrorWorld(scratch, ['a', 'b'])
+  await world.backUp(await world.open())
+  world.change()
+  const repository = await world.open({
+    least: 2,
+    onCall: (name, _, method, key) => {
+      if (name === 'b' && method === 'put' && key.startsWith('manifests/')) throw away()
+    },
+  })
+  await assert.rejects(
+    world.backUp(repository),
+    (error) => isFailure(error) && /b failed.*The backup is whole on a all the same/.test(error.message),
+  )
+  const listed = await world.expectWhole('afterwards')
+  assert.deepEqual([listed.get('a')?.length, listed.get('b')?.length], [2, 1])
+})
+
+test('a storage whose prune fails is lost to the run, and the others are pruned', async () => {
+  const world = new MirrorWorld(scratch, ['a', 'b', 'c'])
+  for (let i = 0; i < 2; i++) {
+    world.change()
+    world.pass(1)
+    await world.backUp(await world.open(), false)
+  }
+  const denied = new Failure('denied', 'Nothing may be removed.')
+  const repository = await world.open({
+    onCall: (name, _, method) => {
+      if (name === 'b' && method === 'remove') throw denied
+    },
+  })
+  const { storage } = repository
+  assert.ok(storage instanceof MirroredStorage)
+  const done = await pruneEach({ repository, policy: { keepLast: 1 } }, world.context())
+  assert.deepEqual(
+    done.map((one) => [one.storage, 'failure' in one ? one.failure.code : one.result.removed]),
+    [
+      ['a', 1],
+      ['b', 'denied'],
+      ['c', 1],
+    ],
+  )
+  assert.deepEqual(storage.lost, [{ name: 'b', failure: denied }])
 })
 
 test('what one storage removed comes back from no other, for as long as it is known', async () => {

@@ -61,8 +61,20 @@ function noteOf({ state, opened, kind, host }: KeyEntry): string {
   return notes.join(', ')
 }
 
+/** What is to be said of storages that a change of keys did not reach, where `opens` is what they open with. */
+function keysBehind(opens: string): NonNullable<Outcome['catchUp']> {
+  return (sound, lost) => {
+    const names = lost.map(({ name }) => name).join(', ')
+    return `Until "freezer heal --keys-from ${sound}" gives ${names} the keys of ${sound}, ${opens}.`
+  }
+}
+
 export function keyAddOutcome(result: AddedKeys): Outcome {
-  return { json: result, lines: result.added.map((key) => `Added ${named(key)}.`) }
+  return {
+    json: result,
+    lines: result.added.map((key) => `Added ${named(key)}.`),
+    catchUp: keysBehind('what was added does not open it there'),
+  }
 }
 
 export function recipientOutcome({ id, host, label }: AddedRecipient, file: string): Outcome {
@@ -72,11 +84,16 @@ export function recipientOutcome({ id, host, label }: AddedRecipient, file: stri
       `Added the recipient ${id} for backups of ${visible(host)}.`,
       visible(`Move ${file} to that host, for "freezer backup --encrypt-recipient", and keep it secret.`),
     ],
+    catchUp: keysBehind('that host cannot write there'),
   }
 }
 
 export function keyRemoveOutcome(result: RemovedKey): Outcome {
-  return { json: result, lines: [`Removed ${named(result.removed)}.`] }
+  return {
+    json: result,
+    lines: [`Removed ${named(result.removed)}.`],
+    catchUp: keysBehind('what was removed still opens the container there'),
+  }
 }
 
 export function keyRotateOutcome(result: RotatedKey): Outcome {
@@ -90,6 +107,7 @@ export function keyRotateOutcome(result: RotatedKey): Outcome {
         (one) => `${named(one)} is known to whoever knew the earlier key; replace it if they must not.`,
       ),
     ],
+    catchUp: keysBehind('the container there is opened by the earlier keys alone'),
   }
 }
 

@@ -1,6 +1,6 @@
 /** What a prune did, or would do, and why. */
 import type { Decision, PrunedStorage, PruneResult } from '@freezer/sdk'
-import { asFailure, toRecord } from '@freezer/sdk'
+import { toRecord } from '@freezer/sdk'
 import { localTime } from '../dates.ts'
 import type { Pruned } from '../retention.ts'
 import { damagedManifests } from './damaged.ts'
@@ -30,21 +30,18 @@ export function pruneOutcome(result: PruneResult, ruled: boolean): Outcome {
 
 /** The same of several storages, each of which was pruned by itself. */
 export function pruneEachOutcome(storages: readonly PrunedStorage[], ruled: boolean): Outcome {
-  const outcomes = storages.map((one) => ({
-    storage: one.storage,
-    outcome:
-      'result' in one ? pruneOutcome(one.result, ruled) : { json: {}, lines: [], failure: one.failure },
-  }))
+  const outcomes = storages.flatMap((one) => ('result' in one ? pruneOutcome(one.result, ruled) : []))
   return {
     json: { pruned: prunedJson(storages) },
-    lines: outcomes.flatMap(({ storage, outcome }) => [
-      ...facts([['Storage', storage]]),
-      ...(outcome.lines.length === 0
-        ? facts([['Failed', String(asFailure(outcome.failure).message)]])
-        : outcome.lines),
+    lines: storages.flatMap((one) => [
+      ...facts([['Storage', visible(one.storage)]]),
+      ...('result' in one
+        ? pruneOutcome(one.result, ruled).lines
+        : facts([['Failed', visible(one.failure.message)]])),
       '',
     ]),
-    failure: outcomes.find(({ outcome }) => outcome.failure !== undefined)?.outcome.failure,
+    failure: outcomes.find(({ failure }) => failure !== undefined)?.failure,
+    catchUp: () => 'The next prune does there what is left to do.',
   }
 }
 

@@ -2,6 +2,7 @@
 
 import type { Finding, Progress, ReportedBackup, RunEvent } from '@freezer/sdk'
 import { asFailure, exitStatus, toRecord } from '@freezer/sdk'
+import type { LostMirror } from '@freezer/sdk/storages'
 import type { Sink } from './output.ts'
 import { ClosedOutput, Output } from './output.ts'
 import { progressLine, Rate } from './progress.ts'
@@ -36,6 +37,11 @@ export interface Outcome {
   readonly failure?: unknown
   /** What was done with each backup, or found, for who watches. */
   readonly backups?: readonly ReportedBackup[]
+  /**
+   * Of several storages, what is to be done for those that failed, as a sentence; `freezer heal` when not given.
+   * @param sound one that did not fail
+   */
+  readonly catchUp?: (sound: string, lost: readonly LostMirror[]) => string
 }
 
 /** What a shell says of a program that wrote to a pipe that nobody reads (128 + SIGPIPE). */
@@ -93,12 +99,15 @@ export class Reporter {
     return failure === undefined ? 0 : exitStatus(failure)
   }
 
-  /** Shows why there is no result. Returns the exit status. */
-  fail(error: unknown): number {
+  /**
+   * Shows why there is no result. Returns the exit status.
+   * @param known what is to be told with `--json` all the same
+   */
+  fail(error: unknown, known: object = {}): number {
     this.close()
     if (error instanceof ClosedOutput) return closedOutputStatus
     if (this.#presentation.json) {
-      this.#screen.stdout.write(this.output.fail({ failure: toRecord(error) }))
+      this.#screen.stdout.write(this.output.fail({ ...known, failure: toRecord(error) }))
       if (this.#presentation.debug) this.#stack(error)
     } else {
       this.#screen.stdout.write(this.output.fail({}))

@@ -10,6 +10,7 @@
 import { randomBytes } from 'node:crypto'
 import type { Context } from '../contracts/context.ts'
 import {
+  asFailure,
   Failure,
   type FailureRecord,
   isFailure,
@@ -218,9 +219,9 @@ class Healing {
     await using stack = new AsyncDisposableStack()
     const coders = stack.use(new Coders(defaultWorkers()))
     if (this.#request.dryRun !== true) {
-      for (const { repository } of holders) {
+      for (const { name, repository } of holders) {
         const hold = holdBackup(repository, async () => ({ name: backup, manifest }), this.#context)
-        stack.use(await hold.catch(ifRemoved))
+        stack.use(await hold.catch((error) => this.#passOver(name, error)))
       }
     }
     for (const place of targets) {
@@ -236,13 +237,14 @@ class Healing {
         this.#tell(place.name, backup, manifest, outcome, done.blobs, done.bytes)
       } catch (error) {
         throwIfAborted(this.#signal)
+        this.#mirrored.expectEnough()
         if (!isFailure(error) || error.code === 'internal') throw error
         const outcome =
           error.code !== 'refused' ? 'failed' : error.facts['later'] === true ? 'later' : 'skipped'
         this.#tell(place.name, backup, manifest, outcome, done.blobs, done.bytes, error)
         // What says nothing of the backup says that the storage does not work.
         const ofStorage = isTemporary(error) || error.code === 'denied' || error.code === 'no-space'
-        if (ofStorage) this.#mirrored.lose(place.name, error)
+        if (ofStorage && error.facts['source'] !== true) this.#mirrored.lose(place.name, error)
       }
     }
   }
@@ -305,8 +307,9 @@ class Healing {
     const { storage, repository } = place
     const { manifest } = found
     // It is listed, so the run that made it is over where its lease is gone.
-    for (const { storage: from } of holders) {
-      if (await isLeased(from, id, this.#signal)) throw notNow('The run that makes it is still under way.')
+    for (const { name, storage: from } of this.#living(holders)) {
+      const leased = await isLeased(from, id, this.#signal).catch((error) => this.#passOver(name, error))
+      if (leased === true) throw notNow('The run that makes it is still under way.')
     }
     if (this.#failed.has(`${place.name} ${manifest.parent}`)) throw withoutParent()
     if (this.#request.dryRun === true) {
@@ -371,8 +374,7 @@ class Healing {
   async *#plan({ backup, found, holders, coders }: Work): AsyncGenerator<SegmentPlan> {
     let given = 0
     let failure: unknown
-    for (const { name, repository } of holders) {
-      if (!this.#mirrored.live.some((one) => one.name === name)) continue
+    for (const { name, repository } of this.#living(holders)) {
       try {
         // The keys of a backup for a recipient are found by the manifest that was opened.
         const chain = await openChainOf(repository, found.manifest, coders, this.#signal)
@@ -385,12 +387,19 @@ class Healing {
         return
       } catch (error) {
         throwIfAborted(this.#signal)
-        if (!isDamage(error) && !isTemporary(error)) throw error
-        if (isTemporary(error)) this.#mirrored.lose(name, error)
-        failure ??= error
+        if (!isDamage(error)) this.#passOver(name, error)
+        // That it is damaged on one says less than that another cannot be read.
+        if (failure === undefined || isDamage(failure)) failure = error
       }
     }
-    throw failure
+    throw isDamage(failure) ? failure : unreadSource(failure)
+  }
+
+  /** What a failure of a storage that is read from means: it is no source any more. @throws what is no failure of it */
+  #passOver(name: string, error: unknown): undefined {
+    throwIfAborted(this.#signal)
+    if (isTemporary(error)) this.#mirrored.lose(name, error)
+    else if (!isDamage(error) && !isDenied(error)) throw error
   }
 
   /** @param sizes of what is there now; those from the beginning when not given */
@@ -402,12 +411,13 @@ class Healing {
   }
 
   async #putSegment(plan: SegmentPlan, { place, holders, done }: Work): Promise<void> {
-    const sources = [...holders.filter((one) => one !== place), ...(holders.includes(place) ? [place] : [])]
-      .filter(({ name }) => this.#mirrored.live.some((one) => one.name === name))
-      .map(
-        ({ storage, name }): Source => ({ storage, onFailure: (error) => this.#mirrored.lose(name, error) }),
-      )
-    const bytes = await readSegment(plan, sources, this.#signal, (read) => this.#meter.count(0, read))
+    const sources = this.#living([
+      ...holders.filter((one) => one !== place),
+      ...(holders.includes(place) ? [place] : []),
+    ]).map(({ storage, name }): Source => ({ storage, onFailure: (error) => this.#passOver(name, error) }))
+    const read = await readSegment(plan, sources, this.#signal, (count) => this.#meter.count(0, count))
+    if ('unread' in read) throw unreadSource(read.unread)
+    const { bytes } = read
     await place.storage.put(plan.key, [bytes], this.#signal)
     this.#meter.transferred(bytes.length)
     this.#stored += bytes.length
@@ -417,22 +427,24 @@ class Healing {
 
   /** A pin on one storage counts for all: it only ever keeps. */
   async #pins(places: readonly Place[]): Promise<number> {
-    const pins = new Set<string>()
-    const own = new Map<string, ReadonlySet<string>>()
-    for (const { name, storage } of places) {
-      const here = await readPins(storage, this.#signal)
-      own.set(name, here)
-      for (const id of here) pins.add(id)
-    }
+    const own = new Map(
+      await this.#mirrored.each(
+        this.#signal,
+        async (storage, name) => [name, await readPins(storage, this.#signal)] as const,
+      ),
+    )
+    const pins = new Set([...own.values()].flatMap((ids) => [...ids]))
     let put = 0
-    for (const { name, repository } of places) {
+    await this.#mirrored.each(this.#signal, async (_, name) => {
+      const repository = places.find((place) => place.name === name)?.repository
+      if (repository === undefined) return
       const listed = new Set((await repository.names(undefined, this.#signal)).map(({ id }) => id))
       for (const id of pins) {
         if (!listed.has(id) || own.get(name)?.has(id) === true) continue
         put++
         if (this.#request.dryRun !== true) await pinBackup(repository, id, this.#context.now(), this.#signal)
       }
-    }
+    })
     return put
   }
 
@@ -489,9 +501,18 @@ function isComplete(place: Place, { manifest, sound }: FoundManifest, holders: r
   return bytes === stored
 }
 
-/** What a prune removed meanwhile is no source any more; what reads it finds that out. */
-function ifRemoved(error: unknown): undefined {
-  if (!isFailure(error) || !['not-found', 'damaged'].includes(error.code)) throw error
+function isDenied(error: unknown): boolean {
+  return isFailure(error) && error.code === 'denied'
+}
+
+/** That a storage which is healed lacks something still, because of another. */
+function unreadSource(error: unknown): Failure {
+  const { code, message, remedy } = asFailure(error ?? new Failure('unavailable', 'None is left.'))
+  return new Failure(code, `The storages that have it cannot be read now: ${message}`, {
+    remedy,
+    facts: { source: true },
+    cause: error,
+  })
 }
 
 function notNow(why: string): Failure {

@@ -1,7 +1,8 @@
 /** The segments of a backup as its manifest vouches for them: each whole, with the digest of every block in it. */
 import { createHash } from 'node:crypto'
-import { Failure, isFailure, isTemporary, throwIfAborted } from '../contracts/failures.ts'
+import { Failure, isFailure, throwIfAborted } from '../contracts/failures.ts'
 import type { Storage } from '../contracts/storage.ts'
+import { isDamage } from '../pipeline/block-runs.ts'
 import type { StoredChain, StoredLevel } from '../repository/chain.ts'
 import { pageLimit } from '../repository/entries.ts'
 import { type StreamName, segmentKey } from '../repository/names.ts'
@@ -72,12 +73,13 @@ function contradiction(backup: string, stream: StreamName): Failure {
 /** Where a segment may be had from. */
 export interface Source {
   readonly storage: Storage
-  /** Told of a failure of the storage itself. */
+  /** Told of a failure that says nothing of what is stored. */
   readonly onFailure: (error: unknown) => void
 }
 
 /**
- * A segment as it was stored, put together from whatever is sound on `sources`.
+ * A segment as it was stored, put together from whatever is sound on `sources`; `unread` is why it cannot be had from one that
+ * may have it.
  * @throws Failure `damaged` when some block is sound on none of them
  */
 export async function readSegment(
@@ -85,7 +87,8 @@ export async function readSegment(
   sources: readonly Source[],
   signal: AbortSignal,
   onRead: (bytes: number) => void,
-): Promise<Uint8Array> {
+): Promise<{ readonly bytes: Uint8Array } | { readonly unread: Failure }> {
+  let unread: Failure | undefined
   const whole = Buffer.allocUnsafeSlow(plan.size)
   let missing: readonly number[] = plan.blocks.map((_, at) => at)
   for (const { storage, onFailure } of sources) {
@@ -105,11 +108,15 @@ export async function readSegment(
     } catch (error) {
       throwIfAborted(signal)
       if (!isFailure(error)) throw error
-      if (isTemporary(error)) onFailure(error)
+      if (!isDamage(error)) {
+        onFailure(error)
+        unread ??= error
+      }
     }
     missing = missing.filter((at) => !isSound(plan, at, whole))
   }
-  if (missing.length === 0) return whole
+  if (missing.length === 0) return { bytes: whole }
+  if (unread !== undefined) return { unread }
   throw new Failure('damaged', 'No storage has a segment whole.', {
     facts: { segment: plan.key, block: missing[0] },
   })

@@ -1,6 +1,6 @@
 /** The last step of a backup and of a copy: its manifest, while its lease still stands. */
 import type { Context } from '../contracts/context.ts'
-import { Failure } from '../contracts/failures.ts'
+import { Failure, isFailure } from '../contracts/failures.ts'
 import type { Storage } from '../contracts/storage.ts'
 import type { Lease } from '../repository/leases.ts'
 import { type BackupName, groupOf } from '../repository/names.ts'
@@ -29,7 +29,8 @@ export async function expectHeld(
  * of them lost says nothing of the others.
  *
  * @param lease none in a dry run
- * @throws Failure of the storage: the manifest may be there all the same; `unavailable` when a prune took the lease away
+ * @throws Failure of the storage: the manifest may be there all the same, and is on those of several that it names; `unavailable`
+ * when a prune took the lease away
  */
 export async function commit(
   repository: Repository,
@@ -52,12 +53,26 @@ export async function commit(
     await withdraw(one, backup, context)
     throw takenForDead()
   }
+  const listed: string[] = []
+  const putOn = async (one: Storage, name: string): Promise<void> => {
+    await put(one)
+    listed.push(name)
+  }
   try {
-    await (storage instanceof MirroredStorage ? storage.each(context.signal, put) : put(storage))
+    await (storage instanceof MirroredStorage ? storage.each(context.signal, putOn) : put(storage))
   } catch (error) {
     if (!sent) lease?.leave()
-    throw error
+    throw listed.length === 0 || !isFailure(error) ? error : listedOnSome(error, listed)
   }
+}
+
+/** Too few of several storages have a backup for the run to be a success, and these list it. */
+function listedOnSome({ code, message, remedy, facts, cause }: Failure, names: readonly string[]): Failure {
+  return new Failure(code, `${message} The backup is whole on ${names.join(', ')} all the same.`, {
+    remedy,
+    facts,
+    cause,
+  })
 }
 
 /** Whether the lease was there when the manifest was, whatever was aborted by then. */

@@ -12,8 +12,9 @@ export type PrunedStorage = { readonly storage: string } & (
 )
 
 /**
- * Prunes one storage after the other, each as if it were alone. What is pinned on any of them stays on all.
- * @throws Failure `interrupted`; that of a storage whose pins cannot be read when too few are left
+ * Prunes one storage after the other, each as if it were alone. What is pinned on any of them stays on all. One on which
+ * the prune fails is lost to the run.
+ * @throws Failure `interrupted`; that of a storage when too few are left
  */
 export async function pruneEach(request: PruneRequest, context: Context): Promise<PrunedStorage[]> {
   const { storage } = request.repository
@@ -28,6 +29,7 @@ export async function pruneEach(request: PruneRequest, context: Context): Promis
       done.push({ storage: name, result })
     } catch (error) {
       if (signal.aborted || !isFailure(error) || error.code === 'internal') throw error
+      storage.lose(name, error)
       done.push({ storage: name, failure: error })
     }
   }

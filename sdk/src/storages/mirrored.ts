@@ -45,7 +45,6 @@ export class MirroredStorage implements Storage {
     this.#least = least
     this.#lost = [...lost]
     this.#onLost = onLost
-    this.#expectEnough()
   }
 
   /** Those that did not fail, in their order. */
@@ -67,6 +66,22 @@ export class MirroredStorage implements Storage {
     return largest(this.#live.map(({ storage }) => storage.segmentSize))
   }
 
+  /** @throws that of a storage when fewer are left than are needed */
+  expectEnough(): void {
+    if (this.#live.length >= this.#least) return
+    const [first] = this.#lost
+    const names = this.#lost.map(({ name }) => name).join(', ')
+    if (first === undefined) throw new Failure('usage', `That needs ${this.#least} storages.`)
+    const { code, message, remedy, facts } = first.failure
+    const what =
+      this.#live.length === 0 ? 'No storage is left' : `Fewer than ${this.#least} storages are left`
+    throw new Failure(code, `${what}: ${names} failed. ${first.name}: ${message}`, {
+      remedy,
+      facts,
+      cause: first.failure,
+    })
+  }
+
   /** Leaves a storage alone from now on. @throws its failure when too few are left */
   lose(name: string, error: unknown): void {
     if (!this.#live.some((one) => one.name === name)) return
@@ -74,7 +89,7 @@ export class MirroredStorage implements Storage {
     this.#live = this.#live.filter((one) => one.name !== name)
     this.#lost.push(lost)
     this.#onLost?.(lost)
-    this.#expectEnough()
+    this.expectEnough()
   }
 
   /**
@@ -83,7 +98,7 @@ export class MirroredStorage implements Storage {
    * @throws Failure `interrupted`; that of a storage when too few are left, after all have ended
    */
   async each<T>(signal: AbortSignal, work: (storage: Storage, name: string) => Promise<T>): Promise<T[]> {
-    this.#expectEnough()
+    this.expectEnough()
     // Calls overlap: another may lose one of them meanwhile.
     const asked = this.#live
     const done = await Promise.allSettled(asked.map(async ({ name, storage }) => work(storage, name)))
@@ -124,7 +139,7 @@ export class MirroredStorage implements Storage {
 
   /** From the first that gives it; where that breaks off, the next goes on. */
   async *get(key: string, range: Range | undefined, signal: AbortSignal): AsyncGenerator<Uint8Array> {
-    this.#expectEnough()
+    this.expectEnough()
     let received = 0
     let failure: unknown
     for (const { name, storage } of this.#live) {
@@ -152,21 +167,6 @@ export class MirroredStorage implements Storage {
       given.add(blob.key)
       yield blob
     }
-  }
-
-  #expectEnough(): void {
-    if (this.#live.length >= this.#least) return
-    const [first] = this.#lost
-    const names = this.#lost.map(({ name }) => name).join(', ')
-    if (first === undefined) throw new Failure('usage', `That needs ${this.#least} storages.`)
-    const { code, message, remedy, facts } = first.failure
-    const what =
-      this.#live.length === 0 ? 'No storage is left' : `Fewer than ${this.#least} storages are left`
-    throw new Failure(code, `${what}: ${names} failed. ${first.name}: ${message}`, {
-      remedy,
-      facts,
-      cause: first.failure,
-    })
   }
 }
 
