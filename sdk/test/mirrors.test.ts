@@ -495,7 +495,7 @@ test('a heal whose source is lost blames that alone, and goes on with another', 
   ]) {
     let struck = 0
     await forEachCall(async (at) => {
-      const world = new MirrorWorld(scratch, names)
+      const world = MirrorWorld.empty(scratch, names)
       await world.backUp(await world.open())
       world.change()
       world.pass(1)
@@ -528,7 +528,7 @@ test('a heal whose source is lost blames that alone, and goes on with another', 
 })
 
 test('a backup that too few could be given names those that list it', async () => {
-  const world = new MirrorWorld(scratch, ['a', 'b'])
+  const world = MirrorWorld.empty(scratch, ['a', 'b'])
   await world.backUp(await world.open())
   world.change()
   const repository = await world.open({
@@ -546,7 +546,7 @@ test('a backup that too few could be given names those that list it', async () =
 })
 
 test('a storage whose prune fails is lost to the run, and the others are pruned', async () => {
-  const world = new MirrorWorld(scratch, ['a', 'b', 'c'])
+  const world = MirrorWorld.empty(scratch, ['a', 'b', 'c'])
   for (let i = 0; i < 2; i++) {
     world.change()
     world.pass(1)
