@@ -53,7 +53,7 @@ function checked(result: number, what: string): number {
 }
 
 const list = Buffer.alloc(65536)
-const value = Buffer.alloc(65536)
+const valueBuffer = Buffer.alloc(65536)
 
 /** Reads the extended attributes of a path without following a link: name to value in hexadecimal. */
 function readAttributes(path: Buffer): Record<string, string> {
@@ -64,8 +64,11 @@ function readAttributes(path: Buffer): Record<string, string> {
     .toString('latin1', 0, length - 1)
     .split('\0')
     .sort()) {
-    const size = checked(Number(lgetxattr(path, cstring(name), value, value.length)), `lgetxattr ${name}`)
-    found[name] = value.toString('hex', 0, size)
+    const size = checked(
+      Number(lgetxattr(path, cstring(name), valueBuffer, valueBuffer.length)),
+      `lgetxattr ${name}`,
+    )
+    found[name] = valueBuffer.toString('hex', 0, size)
   }
   return found
 }
