@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import fs from 'node:fs'
 import path from 'node:path'
 import { after, describe, test } from 'node:test'
+import { openExisting, treeAt } from './support/containers.ts'
 import { checkout, filesBelow, freezer, json, run, scratchDirectory } from './support/program.ts'
 import {
   describeTree,
@@ -26,6 +27,11 @@ function file(name: string, content?: string): string {
 const first = ['--encrypt-pass-file', file('first', 'the first passphrase\n')]
 const second = ['--encrypt-pass-file', file('second', 'the second passphrase\n')]
 const keyFile = ['--key-file', file('key')]
+
+/** What the options of a passphrase or a key file give, for the sdk. */
+function secretOf([option, name = '']: readonly string[]): string | Uint8Array {
+  return option === '--key-file' ? fs.readFileSync(name) : fs.readFileSync(name, 'utf8').trimEnd()
+}
 
 interface Key {
   readonly id: string
@@ -60,14 +66,16 @@ class Container {
     return Number(result['level'])
   }
 
-  /** Every backup so far restores to its moment. */
+  /** Every backup so far restores to its moment, the newest by the program. */
   async expectAll(host: string, way: readonly string[]): Promise<void> {
+    const target = fs.mkdtempSync(path.join(scratch.path, 'target-'))
+    await json(...this.words('restore', target, '--backup-name', 'n', '--hostname', host, ...way))
+    assert.deepEqual(differences([...this.moments.values()].at(-1) ?? new Map(), describeTree(target)), [])
+    removeTree(target)
+    const repository = await openExisting(this.path, secretOf(way))
     for (const [time, tree] of this.moments) {
-      const target = fs.mkdtempSync(path.join(scratch.path, 'target-'))
-      const words = this.words('restore', target, '--backup-name', 'n', '--hostname', host, ...way)
-      await json(...words, '--restore-from-date', time)
-      assert.deepEqual(differences(tree, describeTree(target)), [], time)
-      removeTree(target)
+      const back = await treeAt(repository, scratch.path, time, 'n', host)
+      assert.deepEqual(differences(tree, back), [], time)
     }
   }
 

@@ -194,7 +194,7 @@ function strangersStorage(
   manifest.version = version
   change(manifest)
   fs.writeFileSync(file, JSON.stringify(manifest))
-  const tarball = pack(folder, at('tarballs'))
+  const [tarball = ''] = pack([folder], at('tarballs'))
   fs.rmSync(folder, { recursive: true })
   return tarball
 }

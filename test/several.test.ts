@@ -6,6 +6,8 @@ import fs from 'node:fs'
 import path from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { expectSound } from './support/checked.ts'
+import { listAll, openExisting, treeAt } from './support/containers.ts'
 import { freezer, json, programFile, scratchDirectory } from './support/program.ts'
 import {
   describeTree,
@@ -20,6 +22,8 @@ import {
 const scratch = scratchDirectory('several')
 after(() => removeTree(scratch.path))
 
+const passphrase = 'a passphrase'
+
 interface Result {
   readonly id: string
   readonly level: number
@@ -32,22 +36,21 @@ class Place {
   readonly directory: string
   readonly source: string
   readonly ini: string
-  readonly passFile: string
   readonly trees = new Map<string, Tree>()
   #changes = 0
 
-  constructor(name: string, files = 25) {
+  constructor(name: string, files = 25, encrypted = true) {
     this.directory = path.join(scratch.path, name)
     this.source = path.join(this.directory, 'source')
     this.ini = path.join(this.directory, 'several.ini')
-    this.passFile = path.join(this.directory, 'pass')
+    const passFile = path.join(this.directory, 'pass')
     fs.mkdirSync(this.source, { recursive: true })
     makeTree(this.source, seeded(5), files)
     fs.writeFileSync(path.join(this.source, 'noise'), randomBytes(3_000_000))
-    fs.writeFileSync(this.passFile, 'a passphrase\n')
+    fs.writeFileSync(passFile, `${passphrase}\n`)
     fs.writeFileSync(
       this.ini,
-      `backup_name = n\nhostname = h\nencrypt_pass_file = ${this.passFile}\n` +
+      `backup_name = n\nhostname = h\n${encrypted ? `encrypt_pass_file = ${passFile}\n` : ''}` +
         `[storage:one]\nstorage = local\ncontainer = ${this.container('one')}\n` +
         `[storage:two]\nstorage = local\ncontainer = ${this.container('two')}\n`,
     )
@@ -72,22 +75,16 @@ class Place {
     return json('heal', '--config', this.ini, ...words)
   }
 
-  /** What the containers list, each of which must be sound, and restore what is known of, alone. */
+  /** What the containers list, each of which must be sound, and restore what is known of, alone: ids by storage. */
   async expectWhole(restored = 1): Promise<string[][]> {
     const listed: string[][] = []
     for (const name of ['one', 'two']) {
-      const words = ['--container', this.container(name), '--encrypt-pass-file', this.passFile]
-      const { backups } = (await json('list', ...words)) as { backups: Result[] }
-      await json('check', '--read-data', ...words)
+      const repository = await openExisting(this.container(name), passphrase)
+      const backups = await listAll(repository)
+      await expectSound(repository)
       for (const { time } of backups.filter((one) => this.trees.has(one.time)).slice(-restored)) {
-        const target = fs.mkdtempSync(path.join(this.directory, 'target-'))
-        await json('restore', target, ...words, '-N', 'n', '--hostname', 'h', '--restore-from-date', time)
-        assert.deepEqual(
-          differences(this.trees.get(time) ?? new Map(), describeTree(target)),
-          [],
-          `${name} ${time}`,
-        )
-        removeTree(target)
+        const back = await treeAt(repository, this.directory, time)
+        assert.deepEqual(differences(this.trees.get(time) ?? new Map(), back), [], `${name} ${time}`)
       }
       listed.push(backups.map(({ id }) => id))
     }
@@ -119,6 +116,11 @@ test('each storage restores every level alone, and what reads takes the first th
   const [one, two] = await place.expectWhole(2)
   assert.deepEqual(one, [first.id, second.id])
   assert.deepEqual(two, one)
+  for (const name of ['one', 'two']) {
+    const target = path.join(place.directory, `restored-${name}`)
+    await json('restore', target, '--config', place.ini, '--storage', name)
+    assert.deepEqual(differences(describeTree(place.source), describeTree(target)), [], name)
+  }
   fs.renameSync(place.container('one'), `${place.container('one')}-away`)
   const listed = await freezer('list', '--config', place.ini, '--json')
   assert.equal(listed.status, 0)
@@ -164,7 +166,7 @@ test('one that is away: the policy decides, the result names it, a heal brings a
 })
 
 test('one that is read and lags behind another is named, until it is healed or the other is asked', async () => {
-  const place = new Place('lagging', 3)
+  const place = new Place('lagging', 3, false)
   await place.backUp()
   for (let more = 0; more < 2; more++) {
     place.change()

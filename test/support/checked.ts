@@ -81,6 +81,13 @@ export async function check(
   return checkContainer({ repository, engines: [tar], data, resume }, context)
 }
 
+/** Demands that a check, of all data too, went through everything and found nothing. */
+export async function expectSound(repository: Repository): Promise<void> {
+  const request = { repository, engines: [tar], data: 'all', workers: 1 } as const
+  const { damaged, unchecked, stopped } = await checkContainer(request, quietContext())
+  assert.deepEqual({ damaged, unchecked, stopped }, { damaged: [], unchecked: [], stopped: undefined })
+}
+
 /** What a check named, in the form of what restores came to. Backups of which everything can be restored are left out. */
 export function named(report: CheckReport): Map<string, Found> {
   const found = new Map<string, Found>()

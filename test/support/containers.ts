@@ -6,9 +6,12 @@ import { aes256Cfb, aes256Gcm, xchacha20Poly1305 } from '@freezer/codec-encrypt'
 import { tar } from '@freezer/engine-tar'
 import {
   type BackupResult,
+  type BackupSummary,
   backup,
   type Context,
   type Engine,
+  type ForeignRepository,
+  listBackups,
   openRepository,
   quietContext,
   type Repository,
@@ -20,16 +23,34 @@ import { describeTree, removeTree, type Tree } from './tree.ts'
 
 export const codecs = [zstd, gzip, aes256Gcm, aes256Cfb, xchacha20Poly1305]
 
-/** @param wrap puts something between the repository and the directory */
+/**
+ * @param secret a passphrase, or what is in a key file
+ * @param wrap puts something between the repository and the directory
+ * @param create whether what is missing of the container is made
+ */
 export async function openContainer(
   directory: string,
-  passphrase?: string,
+  secret?: string | Uint8Array,
   wrap: (storage: Storage) => Storage = (storage) => storage,
+  create = true,
 ): Promise<Repository> {
   const context = quietContext()
-  const storage = wrap(await local.open({ container: directory }, context, { create: true }))
-  const secret = passphrase === undefined ? {} : { passphrase: Buffer.from(passphrase) }
-  return openRepository({ storage, codecs, ...secret, signal: context.signal }, true)
+  const storage = wrap(await local.open({ container: directory }, context, { create }))
+  const given = typeof secret === 'string' ? { passphrase: Buffer.from(secret) } : { keyFile: secret }
+  return openRepository({ storage, codecs, ...given, signal: context.signal }, create)
+}
+
+/** Opens a container that is there, as what only reads does; a key file is given by its bytes. */
+export function openExisting(directory: string, secret?: string | Uint8Array): Promise<Repository> {
+  return openContainer(directory, secret, undefined, false)
+}
+
+/** Every backup in a container, oldest first. @throws when one of them cannot be read */
+export async function listAll(repository: Repository): Promise<BackupSummary[]> {
+  return (await Array.fromAsync(listBackups(repository))).map((one) => {
+    if ('failure' in one) throw new Error(`${one.manifest} cannot be listed: ${one.failure.message}`)
+    return one
+  })
 }
 
 /** Backs a tree up as the next level of `n` of host `h`. */
@@ -58,10 +79,11 @@ export function backUp(
 
 /** The tree that a restore of a moment brings back. @throws when anything is missing */
 export async function treeAt(
-  repository: Repository,
+  repository: Repository | ForeignRepository,
   scratch: string,
   time: string,
   name = 'n',
+  host = 'h',
 ): Promise<Tree> {
   const target = fs.mkdtempSync(path.join(scratch, 'tree-'))
   try {
@@ -70,9 +92,10 @@ export async function treeAt(
         repository,
         engines: [tar],
         target: () => ({ kind: 'tree', path: target, overwrite: false, remove: false }),
-        host: 'h',
+        host,
         name,
         backup: { before: new Date(time) },
+        workers: 1,
       },
       quietContext(),
     )

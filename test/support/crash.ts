@@ -3,10 +3,14 @@ import assert from 'node:assert/strict'
 import fs from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { listAll, openExisting, treeAt } from './containers.ts'
 import { json, run } from './program.ts'
-import { describeTree, differences, mutateTree, removeTree, seeded, type Tree } from './tree.ts'
+import { describeTree, differences, mutateTree, seeded, type Tree } from './tree.ts'
 
 const program = path.join(path.dirname(fileURLToPath(import.meta.url)), 'killed-backup.ts')
+
+/** What opens the container of `killed-backup.ts` and of a `Victim`. */
+const passphrase = 'a passphrase'
 
 /** Runs a backup that is killed at its `call`-th storage call; the number of calls when it came to its end. */
 export async function killedAt(source: string, container: string, call: number): Promise<number | undefined> {
@@ -32,7 +36,7 @@ export class Victim {
     this.source = source
     this.container = path.join(scratch, 'container')
     const passFile = path.join(scratch, 'pass')
-    fs.writeFileSync(passFile, 'a passphrase\n')
+    fs.writeFileSync(passFile, `${passphrase}\n`)
     this.#options = [
       '--container',
       this.container,
@@ -67,20 +71,17 @@ export class Victim {
 
   /** Everything listed restores to its moment. Takes what a killed run managed to complete into account. */
   async expectWhole(last = 2): Promise<void> {
-    const listed = (await json('list', ...this.#options.slice(0, 2), ...this.#options.slice(-2)))[
-      'backups'
-    ] as { time: string }[]
+    const repository = await openExisting(this.container, passphrase)
+    const listed = await listAll(repository)
     for (const time of this.#mustBeThere ? this.moments.keys() : [])
       assert.ok(
         listed.some((b) => b.time === time),
         `${time} is gone`,
       )
     for (const { time } of listed.slice(-last)) {
-      const target = fs.mkdtempSync(path.join(this.#scratch, 'target-'))
-      await json('restore', target, ...this.#options, '--restore-from-date', time)
+      const back = await treeAt(repository, this.#scratch, time)
       const expected = this.moments.get(time)
-      if (expected !== undefined) assert.deepEqual(differences(expected, describeTree(target)), [], time)
-      removeTree(target)
+      if (expected !== undefined) assert.deepEqual(differences(expected, back), [], time)
     }
   }
 }

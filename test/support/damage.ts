@@ -95,6 +95,7 @@ export class Container {
         target: () => ({ kind: 'tree', path: target, overwrite: false, remove: false }) as const,
         host: 'h',
         name: 'n',
+        workers: 1,
       }
       const context = quietContext(AbortSignal.timeout(60_000))
       const result = await restore(request, context)

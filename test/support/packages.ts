@@ -11,7 +11,10 @@ import { checkout, type Ended } from './program.ts'
 export function packAll(directory: string): string[] {
   fs.mkdirSync(directory, { recursive: true })
   const folders = ['sdk', 'core', ...['lib', 'plugins'].flatMap(foldersOf)]
-  return folders.map((folder) => pack(path.join(checkout, folder), directory))
+  return pack(
+    folders.map((folder) => path.join(checkout, folder)),
+    directory,
+  )
 }
 
 function foldersOf(area: string): string[] {
@@ -21,15 +24,17 @@ function foldersOf(area: string): string[] {
     .filter((folder) => fs.existsSync(path.join(checkout, folder, 'package.json')))
 }
 
-/** Packs the package in `folder`. Returns the tarball. */
-export function pack(folder: string, directory: string): string {
+/** Packs the packages in `folders`. Returns the tarballs. */
+export function pack(folders: readonly string[], directory: string): string[] {
   const words = ['pack', '--json', '--silent', '--ignore-scripts', '--pack-destination', directory]
-  const told = execFileSync('npm', words, { cwd: folder, encoding: 'utf8', env: cleanEnvironment() })
+  const told = execFileSync('npm', [...words, ...folders], {
+    cwd: directory,
+    encoding: 'utf8',
+    env: cleanEnvironment(),
+  })
   const found: unknown = JSON.parse(told)
-  const [{ filename }] = (Array.isArray(found) ? found : Object.values(Object(found))) as [
-    { filename: string },
-  ]
-  return path.join(directory, filename)
+  const packed = (Array.isArray(found) ? found : Object.values(Object(found))) as { filename: string }[]
+  return packed.map(({ filename }) => path.join(directory, filename))
 }
 
 interface Manifest {
