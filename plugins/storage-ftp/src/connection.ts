@@ -9,6 +9,9 @@ const longestListing = 256 * 1024 * 1024
 /** The answer to PWD, RFC 959, 5.4. */
 const pathCreated = 257
 
+/** The answer of a server that cannot use a data connection, RFC 959, 4.2. */
+const noDataConnection = 425
+
 export interface ConnectionSettings {
   /** Logged in, ready to transfer bytes as they are. */
   readonly client: Client
@@ -118,8 +121,11 @@ export class Connection {
     const socket = client.ftp.dataSocket
     if (socket === undefined) throw fromConnection(new Error('no data connection'), place)
     const outcome: Promise<FTPResponse> = client.ftp.handle(command, (answer, task) => {
-      if (answer instanceof Error) task.reject(answer)
-      else if (answer.code >= 200) task.resolve(answer)
+      if (answer instanceof Error) {
+        task.reject(answer)
+        // Where data connections must go on with the TLS session of this one, a session that ran out is of no use any more.
+        if (replyOf(answer) === noDataConnection) this.close()
+      } else if (answer.code >= 200) task.resolve(answer)
       else {
         // Until the end it has nothing to say here.
         client.ftp.socket.setTimeout(0)

@@ -1,5 +1,7 @@
 // Backups on a real server, some of whose calls fail, and whose control connections are cut.
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { type AddressInfo, connect, createServer } from 'node:net'
 import { after, describe, test } from 'node:test'
 import { quietContext } from '@freezer/sdk'
 import { retrying } from '@freezer/sdk/storages'
@@ -41,4 +43,37 @@ describe('a control connection that is cut', () => {
       assert.ok((cutters.at(-1)?.cuts ?? 0) > 0, 'no connection was cut')
     })
   }
+})
+
+test('a session that gets no data connections any more is left, so that a retry has another', async () => {
+  // As servers refuse them when the TLS session ran out that they must go on with.
+  const transfersEach = 3
+  let refused = 0
+  const relay = createServer((client) => {
+    const onward = connect(server.port, '127.0.0.1')
+    let transfers = 0
+    for (const socket of [client, onward]) socket.on('error', () => {})
+    onward.pipe(client)
+    client.on('close', () => onward.destroy())
+    client.on('data', (bytes) => {
+      const isTransfer = /^(?:STOR|RETR|MLSD)/.test(bytes.toString('latin1'))
+      if (!isTransfer || ++transfers <= transfersEach) onward.write(bytes)
+      else client.write(`425 Unable to build data connection (${++refused})\r\n`)
+    })
+  })
+  relay.listen(0, '127.0.0.1')
+  after(() => relay.close())
+  await once(relay, 'listening')
+  const { port } = relay.address() as AddressInfo
+  const values = { ...keeper(server, `container${opened++}`), ftpPort: port, ftpConnections: 1 }
+  const storage = retrying(await open(values), quietContext(), { retries: 1, wait: 1, longest: 1 })
+  after(() => storage.close?.())
+  const { signal } = new AbortController()
+  for (let at = 0; at < 8; at++) {
+    await storage.put(`k/${at}`, [Buffer.from(`${at}`)], signal)
+    const got = await Array.fromAsync(storage.get(`k/${at}`, undefined, signal))
+    assert.equal(Buffer.concat(got).toString(), `${at}`)
+  }
+  assert.equal((await Array.fromAsync(storage.list('', signal))).length, 8)
+  assert.ok(refused > 3, `${refused} were refused`)
 })
