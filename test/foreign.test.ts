@@ -252,12 +252,12 @@ test('a container of our own comes first, whatever else lies there', async () =>
 
 test('the passphrase: missing, wrong, with the line end of another system, under MD5', async () => {
   const container = path.join(fixtures, 'tar-gzip-enc', 'store')
-  const restore = (from: string, ...more: string[]) =>
+  const restoreFrom = (from: string, ...more: string[]) =>
     freezer('restore', fresh(), '-N', 'golden', '--hostname', 'host1', '--container', from, ...more)
-  assert.equal((await restore(container)).status, 8)
+  assert.equal((await restoreFrom(container)).status, 8)
   const wrong = fresh()
   fs.writeFileSync(wrong, 'wrong\n')
-  assert.equal((await restore(container, '--encrypt-pass-file', wrong)).status, 8)
+  assert.equal((await restoreFrom(container, '--encrypt-pass-file', wrong)).status, 8)
   for (const [digest, lineEnd] of [
     ['md5', '\n'],
     ['sha256', '\r\n'],
