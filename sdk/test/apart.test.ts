@@ -79,6 +79,24 @@ describe('one place under two names', () => {
     assert.deepEqual(leasesOf(place), [])
   })
 
+  test('is refused where one account must not read what the other put', async () => {
+    const place = await container()
+    const own = new Set(place.blobs.keys())
+    const account: Storage = {
+      ...place,
+      async put(key, chunks, of) {
+        own.add(key)
+        await place.put(key, chunks, of)
+      },
+      async *get(key, range, of) {
+        if (place.blobs.has(key) && !own.has(key)) throw new Failure('denied', 'Of another account.')
+        yield* place.get(key, range, of)
+      },
+    }
+    await assert.rejects(open({ a: place, b: account }), samePlace('a', 'b'))
+    assert.deepEqual(leasesOf(place), [])
+  })
+
   test('is refused where listings lag for ever: they are not asked', async () => {
     const place = await container()
     const seen = new Set(place.blobs.keys())
@@ -177,6 +195,24 @@ describe('two places', () => {
         (error) => isFailure(error) && error.code === 'unavailable',
       )
     }
+  })
+
+  test('a storage that lets nothing under leases/ be read is left out: it does not say what is there', async () => {
+    const [one, other] = [await container(), await container()]
+    await open({ one, other })
+    const closed: Storage = {
+      ...other,
+      async *get(key, range, of) {
+        if (key.startsWith('leases/')) throw new Failure('denied', 'No.')
+        yield* other.get(key, range, of)
+      },
+    }
+    const { storage } = await open({ one, closed })
+    assert.ok(storage instanceof MirroredStorage)
+    assert.deepEqual(
+      storage.lost.map(({ name, failure }) => [name, failure.code]),
+      [['closed', 'denied']],
+    )
   })
 
   test('nothing is put into a place that is no container, where none is to be made', async () => {

@@ -161,6 +161,49 @@ describe('as one storage', () => {
     )
   })
 
+  test('a storage that was lost while another was read is not asked for the rest', async () => {
+    const breaking = Promise.withResolvers<void>()
+    let asked = 0
+    const [first, second, third] = [memoryStorage(), memoryStorage(), memoryStorage()]
+    third.blobs.set('k', Buffer.from('sound'))
+    const breaks = {
+      ...first,
+      async *get(): AsyncGenerator<Uint8Array> {
+        await breaking.promise
+        yield* []
+        throw away()
+      },
+    }
+    const dead = {
+      ...second,
+      put: () => Promise.reject(away()),
+      async *get(): AsyncGenerator<Uint8Array> {
+        asked++
+        yield* []
+        throw away()
+      },
+    }
+    const mirrors = [
+      { name: 'breaks', storage: breaks },
+      { name: 'dead', storage: dead },
+      { name: 'sound', storage: third },
+    ]
+    const storage = new MirroredStorage(mirrors, { least: 1 })
+    const reading = text(storage, 'k')
+    await storage.put('other', [], signal)
+    breaking.resolve()
+    assert.equal(await reading, 'sound')
+    assert.equal(asked, 0)
+  })
+
+  test('no two have the same name: nobody could tell which failed', () => {
+    const mirrors = ['a', 'b', 'a'].map((name) => ({ name, storage: memoryStorage() }))
+    assert.throws(
+      () => new MirroredStorage(mirrors, { least: 1 }),
+      (error) => isFailure(error) && error.code === 'usage' && error.message.includes('called a'),
+    )
+  })
+
   test('an interruption is the loss of no storage', async () => {
     const { storage } = mirrored(['a', 'b'])
     await assert.rejects(

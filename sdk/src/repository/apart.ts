@@ -1,4 +1,6 @@
 /** That several storages are several places: one under two names holds one copy, and everybody would count two. */
+import { randomBytes } from 'node:crypto'
+import { isFailure } from '../contracts/failures.ts'
 import type { Storage } from '../contracts/storage.ts'
 import { type MirroredStorage, samePlace } from '../storages/mirrored.ts'
 import { type IdleLease, isLeased, leaveIdleLease, mayReadWithout } from './leases.ts'
@@ -61,8 +63,18 @@ async function leaveWherePossible(storage: Storage, signal: AbortSignal): Promis
 }
 
 async function seenOf(ids: readonly string[], storage: Storage, signal: AbortSignal): Promise<Set<string>> {
-  const there = await Promise.all(ids.map((id) => isLeased(storage, id, signal)))
+  const there = await Promise.all(ids.map((id) => isThere(id, storage, signal)))
   return new Set(ids.filter((_, at) => there[at]))
+}
+
+/** One that must not be read is there too, if one that was never put is said not to be: another account put it. */
+async function isThere(id: string, storage: Storage, signal: AbortSignal): Promise<boolean> {
+  try {
+    return await isLeased(storage, id, signal)
+  } catch (error) {
+    if (!isFailure(error) || error.code !== 'denied') throw error
+    return !(await isLeased(storage, randomBytes(16).toString('hex'), signal))
+  }
 }
 
 function refuseOnePlace(looks: readonly Look[]): void {

@@ -5,7 +5,7 @@ import { rest } from './retry.ts'
 
 /** One of several storages. */
 export interface Mirror {
-  /** As people call it. */
+  /** As people call it, and no other of them. */
   readonly name: string
   readonly storage: Storage
 }
@@ -40,7 +40,11 @@ export class MirroredStorage implements Storage {
   readonly #lost: LostMirror[]
   #live: readonly Mirror[]
 
+  /** @throws Failure `usage` for a name that two have */
   constructor(mirrors: readonly Mirror[], { least, lost = [], onLost }: MirrorPolicy) {
+    const names = [...mirrors, ...lost].map(({ name }) => name)
+    const twice = names.find((name, at) => names.indexOf(name) !== at)
+    if (twice !== undefined) throw new Failure('usage', `Two storages are called ${twice}.`)
     this.#live = mirrors
     this.#least = least
     this.#lost = [...lost]
@@ -84,7 +88,7 @@ export class MirroredStorage implements Storage {
 
   /** Leaves a storage alone from now on. @throws its failure when too few are left */
   lose(name: string, error: unknown): void {
-    if (!this.#live.some((one) => one.name === name)) return
+    if (!this.#isLive(name)) return
     const lost = { name, failure: asFailure(error) }
     this.#live = this.#live.filter((one) => one.name !== name)
     this.#lost.push(lost)
@@ -143,6 +147,8 @@ export class MirroredStorage implements Storage {
     let received = 0
     let failure: unknown
     for (const { name, storage } of this.#live) {
+      // Another call may have lost it while this one waited.
+      if (!this.#isLive(name)) continue
       try {
         for await (const chunk of storage.get(key, rest(range, received), signal)) {
           received += chunk.length
@@ -167,6 +173,10 @@ export class MirroredStorage implements Storage {
       given.add(blob.key)
       yield blob
     }
+  }
+
+  #isLive(name: string): boolean {
+    return this.#live.some((one) => one.name === name)
   }
 }
 

@@ -88,7 +88,7 @@ function patience(context: Context, policy: RetryPolicy, level: 'info' | 'warn')
     if (!isTemporary(error) || tried >= policy.retries) throw error
     const { message, facts } = asFailure(error)
     const longest = Math.min(policy.longest, policy.wait * 2 ** tried)
-    const asked = Math.min(policy.longest, Number(facts['retryAfter'] ?? 0) * 1000)
+    const asked = Math.min(policy.longest, (Number(facts['retryAfter']) || 0) * 1000)
     const time = Math.max(asked, longest * (0.5 + Math.random() / 2))
     const after = `${(time / 1000).toFixed(1)} s`
     context.report({ type: 'log', level, message: `${what}: ${message} Trying again in ${after}.` })
