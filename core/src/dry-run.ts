@@ -14,6 +14,8 @@ export function discarding(driver: StorageDriver): StorageDriver {
         throw error
       })
       return {
+        settle: storage.settle,
+        segmentSize: storage.segmentSize,
         put: async () => {},
         remove: async () => {},
         get: (key, range, signal) => storage.get(key, range, signal),
@@ -24,7 +26,7 @@ export function discarding(driver: StorageDriver): StorageDriver {
   }
 }
 
-const nothing: Pick<Storage, 'get' | 'list' | 'close'> = {
+const nothing: Omit<Storage, 'put' | 'remove'> = {
   get: (key) => ({
     [Symbol.asyncIterator]: () => ({
       next: () => Promise.reject(new Failure('not-found', `There is no ${key}.`)),

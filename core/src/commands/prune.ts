@@ -54,8 +54,8 @@ export default class Prune extends FreezerCommand<typeof selectors, typeof ownOp
       import('../retention.ts'),
     ])
     const policy = readPolicy(options)
-    await using run = open({ create: false, everywhere: true })
     const { hostname: host, backupName: name, garbageAfter, dryRun } = options
+    await using run = open({ create: false, everywhere: true, dryRun })
     const repository = await run.repository()
     const request = { repository, policy, host, name, garbageAfter, dryRun }
     const { pruneOutcome, pruneEachOutcome } = await import('../output/prune.ts')
