@@ -4,6 +4,7 @@ import fs from 'node:fs'
 import path from 'node:path'
 import { test } from 'node:test'
 import { checkOptions, quietContext, type Storage } from '@freezer/sdk'
+import { retrying } from '@freezer/sdk/storages'
 import { local } from '@freezer/storage-local'
 
 /** A server whose files programs of this machine see. */
@@ -137,7 +138,9 @@ export function directoryTests(
   test('puts survive removals that take their directory away', async () => {
     const { directory, storage } = await fresh()
     const other = await open(directory)
-    const churn = async (which: Storage, key: string): Promise<void> => {
+    const churn = async (one: Storage, key: string): Promise<void> => {
+      // A directory that is gone while it is looked at may be no more than a listing that failed for now.
+      const which = retrying(one, quietContext(), { retries: 8, wait: 1, longest: 50 })
       for (let round = 0; round < 40; round++) {
         await which.put(key, [content], signal)
         await which.remove(key, signal)

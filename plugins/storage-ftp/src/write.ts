@@ -165,7 +165,7 @@ export async function prepareContainer(
   })
 }
 
-function unlessRefused(error: unknown): void {
+function unlessRefused(error: unknown): undefined {
   if (replyOf(error) === undefined) throw error
 }
 
@@ -230,7 +230,8 @@ async function ensure(connection: Connection, directory: string, signal: AbortSi
       if (!isRefusal(error)) throw error
       // No answer means "it is there"; and who looks may find that it is gone again.
       if (await canEnter(connection, directory, signal)) return false
-      const found = await lookUp(connection, directory, signal)
+      await checkDirectoryOf(connection, directory, signal)
+      const found = await lookUp(connection, directory, signal).catch(unlessRefused)
       if (found?.kind === 'file') throw clash(directory, error)
       if (found?.kind === 'other') {
         throw new Failure('not-found', `${directory} leads to no directory that can be entered.`, {
@@ -238,9 +239,8 @@ async function ensure(connection: Connection, directory: string, signal: AbortSi
           cause: error,
         })
       }
-      await checkDirectoryOf(connection, directory, signal)
       if (look < maxLooks) continue
-      if (found === undefined) throw error
+      if (found?.kind !== 'directory') throw error
       throw new Failure('denied', `Cannot enter ${directory}: permission denied.`, {
         remedy: 'Give the account the right to do so, or use another directory.',
         cause: error,
