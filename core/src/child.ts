@@ -1,9 +1,11 @@
-/** A program beside this one: started without a shell, ended with all that it started, its output line by line. */
+/** Programs beside this one: started without a shell, ended with all that they started, their output line by line. */
 import { spawn } from 'node:child_process'
 import type { Readable } from 'node:stream'
 
 export interface Child {
   readonly words: readonly string[]
+  /** Where it works; that of this program unless said. */
+  readonly directory?: string
   readonly environment?: NodeJS.ProcessEnv | undefined
   /** What it reads from standard input, which then ends. */
   readonly input?: string
@@ -31,9 +33,17 @@ const longest = 8192
  *
  * @throws what `spawn` says when it cannot be started
  */
-export async function runChild({ words, environment, input, line, signal }: Child): Promise<ChildEnd> {
+export async function runChild({
+  words,
+  directory,
+  environment,
+  input,
+  line,
+  signal,
+}: Child): Promise<ChildEnd> {
   const [program = '', ...args] = words
   const child = spawn(program, args, {
+    cwd: directory,
     env: environment,
     stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
     detached: true,
@@ -45,6 +55,34 @@ export async function runChild({ words, environment, input, line, signal }: Chil
       // It has ended.
     }
   }
+  using _ = endedOnAbort(kill, signal)
+  const ended = new Promise<ChildEnd>((resolve, reject) => {
+    child.on('error', reject)
+    child.on('exit', (status, by) => resolve({ status: status ?? undefined, signal: by ?? undefined }))
+  })
+  // A program need not read what it is told.
+  child.stdin?.on('error', () => {})
+  child.stdin?.end(input)
+  const { stdout, stderr } = child
+  const drained = Promise.all([
+    stdout === null ? undefined : eachLine(stdout, (text) => line(text, 'stdout')),
+    stderr === null ? undefined : eachLine(stderr, (text) => line(text, 'stderr')),
+  ])
+  const end = await ended
+  const enough = setTimeout(() => {
+    stdout?.destroy()
+    stderr?.destroy()
+  }, rest)
+  await drained
+  clearTimeout(enough)
+  return end
+}
+
+/**
+ * Ends programs when `signal` is aborted: with a polite request, and when that is not heard, without asking. And when this
+ * program ends. Disposed when they have ended; what an abort left of them is ended then.
+ */
+export function endedOnAbort(kill: (name: NodeJS.Signals) => void, signal: AbortSignal): Disposable {
   const last = () => kill('SIGKILL')
   let hard: NodeJS.Timeout | undefined
   const stop = () => {
@@ -53,36 +91,15 @@ export async function runChild({ words, environment, input, line, signal }: Chil
   }
   process.on('exit', last)
   signal.addEventListener('abort', stop)
-  try {
-    const ended = new Promise<ChildEnd>((resolve, reject) => {
-      child.on('error', reject)
-      child.on('exit', (status, by) => resolve({ status: status ?? undefined, signal: by ?? undefined }))
-    })
-    // A program need not read what it is told.
-    child.stdin?.on('error', () => {})
-    child.stdin?.end(input)
-    const { stdout, stderr } = child
-    const drained = Promise.all([
-      stdout === null ? undefined : eachLine(stdout, (text) => line(text, 'stdout')),
-      stderr === null ? undefined : eachLine(stderr, (text) => line(text, 'stderr')),
-    ])
-    if (signal.aborted) stop()
-    const end = await ended
-    const enough = setTimeout(() => {
-      stdout?.destroy()
-      stderr?.destroy()
-    }, rest)
-    await drained
-    clearTimeout(enough)
-    return end
-  } finally {
-    signal.removeEventListener('abort', stop)
-    process.off('exit', last)
-    if (hard !== undefined) {
+  if (signal.aborted) stop()
+  return {
+    [Symbol.dispose]() {
+      signal.removeEventListener('abort', stop)
+      process.off('exit', last)
+      if (hard === undefined) return
       clearTimeout(hard)
-      // What of the group did not hear the request has no leader any more.
       last()
-    }
+    },
   }
 }
 

@@ -1,10 +1,9 @@
 /** A real ProFTPD with accounts of its own; those of this machine, and all its files, stay as they are. */
 import { execFileSync } from 'node:child_process'
 import fs from 'node:fs'
-import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { freePort, installPackages, Service } from './service.ts'
+import { answers, freePort, installPackages, type Service, startService } from './service.ts'
 
 export const password = 'a password of the test'
 
@@ -24,7 +23,7 @@ export interface FtpdOptions {
  * A server with two accounts, `keeper` and `reader`, who may read the same files and write none. Programs of this machine see the files of both
  * below `home`.
  */
-export interface Ftpd {
+export interface Ftpd extends Service {
   /** Without TLS. */
   readonly port: number
   /** TLS when asked for, and nothing without it; data connections must go on with the session. */
@@ -35,18 +34,9 @@ export interface Ftpd {
   readonly ca: string
   /** One that signed nothing. */
   readonly strangersCa: string
-  /** Everything that belongs to it. */
-  readonly directory: string
   readonly home: string
   /** A file system of 8 MiB that only the server sees. */
   readonly small: string
-  stop(): Promise<void>
-  /** After `stop`, on the same ports. */
-  start(): Promise<void>
-  freeze(): void
-  thaw(): void
-  /** Stops it and removes its directory. */
-  [Symbol.asyncDispose](): Promise<void>
 }
 
 /** Starts one. @throws Error when it cannot be started */
@@ -128,39 +118,21 @@ export async function startFtpd({ lines = [] }: FtpdOptions = {}): Promise<Ftpd>
       'wait',
     ].join('\n'),
   )
-  const start = () =>
-    Service.start({
-      name: 'proftpd',
-      command: ['sh', within('start')],
-      log: within('output'),
-      ready: () => answers(port),
-    })
-  let service: Service
-  try {
-    service = await start()
-  } catch (error) {
-    fs.rmSync(directory, { recursive: true })
-    throw error
-  }
+  const service = await startService({
+    name: 'proftpd',
+    directory,
+    command: ['sh', within('start')],
+    ready: () => answers(port, '220'),
+  })
   return {
+    ...service,
     port,
     explicitPort,
     implicitPort,
     ca: within('ca.pem'),
     strangersCa: within('stranger.pem'),
-    directory,
     home: within('home'),
     small: within('small'),
-    stop: () => service.stop(),
-    async start() {
-      service = await start()
-    },
-    freeze: () => service.freeze(),
-    thaw: () => service.thaw(),
-    async [Symbol.asyncDispose]() {
-      await service.stop()
-      fs.rmSync(directory, { recursive: true })
-    },
   }
 }
 
@@ -179,19 +151,4 @@ function makeCertificates(directory: string): void {
     'x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 7 -extfile names -out server.crt',
   )
   fs.chmodSync(path.join(directory, 'server.key'), 0o600)
-}
-
-/** Whether something speaks FTP there. */
-function answers(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(port, '127.0.0.1')
-    const done = (outcome: boolean) => {
-      socket.destroy()
-      resolve(outcome)
-    }
-    socket.once('data', (bytes) => done(bytes.toString('latin1').startsWith('220')))
-    socket.once('error', () => done(false))
-    socket.once('close', () => done(false))
-    socket.setTimeout(2000, () => done(false))
-  })
 }

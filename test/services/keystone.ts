@@ -2,11 +2,11 @@
 import fs from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { freePort, installPackages, Service } from './service.ts'
+import { freePort, installPackages, responds, startService } from './service.ts'
 
 const adminPassword = 'a password of the administrator'
 
-export interface Keystone {
+export interface Keystone extends AsyncDisposable {
   /** Ends with /v3. */
   readonly authUrl: string
   readonly region: string
@@ -23,7 +23,6 @@ export interface Keystone {
   ): Promise<{ readonly id: string; readonly secret: string }>
   /** A token of a user, for the project of the same name. */
   token(user: string, password: string): Promise<string>
-  [Symbol.asyncDispose](): Promise<void>
 }
 
 export interface KeystoneOptions {
@@ -61,24 +60,18 @@ export async function startKeystone({ tokenLife = 3600 }: KeystoneOptions = {}):
     ].join('\n'),
   )
   for (const name of ['fernet', 'credential']) fs.mkdirSync(within(name), { mode: 0o700 })
-  let service: Service
-  try {
-    service = await Service.start({
-      name: 'keystone',
-      command: [
-        '/usr/bin/python3',
-        path.join(import.meta.dirname, 'openstack/run_keystone.py'),
-        within('keystone.conf'),
-        String(port),
-        adminPassword,
-      ],
-      log: within('log'),
-      ready: () => answers(authUrl),
-    })
-  } catch (error) {
-    fs.rmSync(directory, { recursive: true })
-    throw error
-  }
+  const service = await startService({
+    name: 'keystone',
+    directory,
+    command: [
+      '/usr/bin/python3',
+      path.join(import.meta.dirname, 'openstack/run_keystone.py'),
+      within('keystone.conf'),
+      String(port),
+      adminPassword,
+    ],
+    ready: () => responds(authUrl, true),
+  })
 
   async function call(method: string, what: string, body?: object, token?: string): Promise<Response> {
     const response = await fetch(`${authUrl}/${what}`, {
@@ -130,6 +123,7 @@ export async function startKeystone({ tokenLife = 3600 }: KeystoneOptions = {}):
   }
 
   return {
+    ...service,
     authUrl,
     region: 'North',
     addUser: (name, password) => addUser(name, password, name, 'member'),
@@ -151,17 +145,5 @@ export async function startKeystone({ tokenLife = 3600 }: KeystoneOptions = {}):
       return made.application_credential
     },
     token: async (user, password) => (await logIn(user, password)).token,
-    async [Symbol.asyncDispose]() {
-      await service.stop()
-      fs.rmSync(directory, { recursive: true })
-    },
-  }
-}
-
-async function answers(url: string): Promise<boolean> {
-  try {
-    return (await fetch(url)).status === 200
-  } catch {
-    return false
   }
 }

@@ -1,19 +1,18 @@
 /** Forward proxies: a real one, tinyproxy, that wants a password; and those that are of no use. */
 import { once } from 'node:events'
 import fs from 'node:fs'
-import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { freePort, installPackages, Service } from './service.ts'
+import { answers, freePort, installPackages, startService } from './service.ts'
 
-export interface ForwardProxy {
+export interface ForwardProxy extends AsyncDisposable {
   /** `http://127.0.0.1:…` */
   readonly url: string
   /** What it wants to be told, as `USER:PASSWORD`. */
   readonly credentials: string
   /** Its own words of every request since it was started. */
   log(): string
-  [Symbol.asyncDispose](): Promise<void>
 }
 
 /** Starts tinyproxy. It connects to every port, and hands plain HTTP on. */
@@ -39,35 +38,17 @@ export async function startProxy(): Promise<ForwardProxy> {
     ].join('\n'),
   )
   fs.writeFileSync(log, '')
-  const service = await Service.start({
+  const service = await startService({
     name: 'tinyproxy',
+    directory,
     command: ['tinyproxy', '-d', '-c', config],
-    log: path.join(directory, 'output'),
-    ready: () => listens(port),
-  }).catch((error: unknown) => {
-    fs.rmSync(directory, { recursive: true })
-    throw error
+    ready: () => answers(port),
   })
   return {
+    ...service,
     url: `http://127.0.0.1:${port}`,
     credentials,
     log: () => fs.readFileSync(log, 'utf8'),
-    async [Symbol.asyncDispose]() {
-      await service.stop()
-      fs.rmSync(directory, { recursive: true })
-    },
-  }
-}
-
-async function listens(port: number): Promise<boolean> {
-  const socket = connect(port, '127.0.0.1')
-  try {
-    await once(socket, 'connect')
-    return true
-  } catch {
-    return false
-  } finally {
-    socket.destroy()
   }
 }
 

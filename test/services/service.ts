@@ -4,8 +4,8 @@
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import fs, { closeSync, openSync, readFileSync } from 'node:fs'
-import { createServer } from 'node:net'
+import fs, { closeSync, openSync, readdirSync, readFileSync, readlinkSync } from 'node:fs'
+import { connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
@@ -70,84 +70,138 @@ export async function freePort(): Promise<number> {
 
 export interface ServiceOptions {
   readonly name: string
+  /** Everything that belongs to it. */
+  readonly directory: string
   /** Program and arguments. It stays in the foreground. */
   readonly command: readonly string[]
-  /** Where its output goes. */
-  readonly log: string
   /** Whether it serves by now. */
   readonly ready: () => Promise<boolean>
 }
 
-/** A server that runs in processes of its own, all of which end with it. */
-export class Service {
-  readonly #child: ChildProcess
-  readonly #options: ServiceOptions
-
-  private constructor(child: ChildProcess, options: ServiceOptions) {
-    this.#child = child
-    this.#options = options
-  }
-
-  /** Starts it and waits until it serves. @throws Error with the end of its log */
-  static async start(options: ServiceOptions): Promise<Service> {
-    const log = openSync(options.log, 'a')
-    // A namespace of processes: whatever the server starts ends when its first process does, and that when ours does.
-    const words = [
-      '--pdeathsig',
-      'KILL',
-      'unshare',
-      '--mount',
-      '--pid',
-      '--mount-proc',
-      '--fork',
-      '--kill-child',
-    ]
-    const child = spawn('setpriv', [...words, ...options.command], { stdio: ['ignore', log, log] })
-    closeSync(log)
-    const service = new Service(child, options)
-    try {
-      await service.#waitUntilReady()
-    } catch (error) {
-      await service.stop()
-      throw error
-    }
-    return service
-  }
-
-  async #waitUntilReady(): Promise<void> {
-    const { name, log, ready } = this.#options
-    let failed: Error | undefined
-    this.#child.once('error', (error) => {
-      failed = error
-    })
-    for (const end = Date.now() + startTime; Date.now() < end; await pause(50)) {
-      if (failed !== undefined) throw failed
-      if (this.#ended) throw new Error(`${name} ended at once:\n${readFileSync(log, 'utf8').slice(-4000)}`)
-      if (await ready()) return
-    }
-    throw new Error(`${name} is not ready after ${startTime} ms:\n${readFileSync(log, 'utf8').slice(-4000)}`)
-  }
-
-  get #ended(): boolean {
-    return this.#child.exitCode !== null || this.#child.signalCode !== null
-  }
-
+/** A server that runs in processes of its own, all of which end with it. Disposing it also removes its directory. */
+export interface Service extends AsyncDisposable {
+  readonly directory: string
   /** Ends it as a power cut would; connections break. */
-  async stop(): Promise<void> {
-    if (this.#child.pid === undefined || this.#ended) return
-    const ended = once(this.#child, 'close')
-    this.#child.kill('SIGKILL')
-    await ended
-  }
-
+  stop(): Promise<void>
+  /** After `stop`, with the same files on the same ports. */
+  start(): Promise<void>
   /** Lets it fall silent: connections stay, and nothing answers. */
-  freeze(): void {
-    for (const pid of descendants(this.#child.pid ?? 0)) process.kill(pid, 'SIGSTOP')
-  }
+  freeze(): void
+  thaw(): void
+}
 
-  thaw(): void {
-    for (const pid of descendants(this.#child.pid ?? 0)) process.kill(pid, 'SIGCONT')
+/** Starts a server and waits until it serves. @throws Error with the end of what it said; its directory is removed */
+export async function startService(options: ServiceOptions): Promise<Service> {
+  const { directory } = options
+  let child: ChildProcess | undefined
+  const processes = () => descendants(child?.pid ?? 0)
+  const service: Service = {
+    directory,
+    async stop() {
+      if (child !== undefined) await end(child)
+      child = undefined
+    },
+    async start() {
+      child = await begin(options)
+    },
+    freeze() {
+      for (const pid of processes()) process.kill(pid, 'SIGSTOP')
+    },
+    thaw() {
+      for (const pid of processes()) process.kill(pid, 'SIGCONT')
+    },
+    async [Symbol.asyncDispose]() {
+      await service.stop()
+      fs.rmSync(directory, { recursive: true })
+    },
   }
+  try {
+    await service.start()
+  } catch (error) {
+    fs.rmSync(directory, { recursive: true })
+    throw error
+  }
+  return service
+}
+
+async function begin({ name, directory, command, ready }: ServiceOptions): Promise<ChildProcess> {
+  const output = path.join(directory, 'output')
+  const log = openSync(output, 'a')
+  // A namespace of processes: whatever the server starts ends when its first process does, and that when ours does.
+  const words = [
+    '--pdeathsig',
+    'KILL',
+    'unshare',
+    '--mount',
+    '--pid',
+    '--mount-proc',
+    '--fork',
+    '--kill-child',
+  ]
+  const child = spawn('setpriv', [...words, ...command], { stdio: ['ignore', log, log] })
+  closeSync(log)
+  let failed: Error | undefined
+  child.once('error', (error) => {
+    failed = error
+  })
+  const said = () => readFileSync(output, 'utf8').slice(-4000)
+  try {
+    for (const last = Date.now() + startTime; Date.now() < last; await pause(50)) {
+      if (failed !== undefined) throw failed
+      if (hasEnded(child)) throw new Error(`${name} ended at once:\n${said()}`)
+      if (await ready()) return child
+    }
+    throw new Error(`${name} is not ready after ${startTime} ms:\n${said()}`)
+  } catch (error) {
+    await end(child)
+    throw error
+  }
+}
+
+function hasEnded(child: ChildProcess): boolean {
+  return child.exitCode !== null || child.signalCode !== null
+}
+
+async function end(child: ChildProcess): Promise<void> {
+  if (child.pid === undefined || hasEnded(child)) return
+  const ended = once(child, 'close')
+  child.kill('SIGKILL')
+  await ended
+}
+
+/** Whether somebody listens at `port`, and what they say begins with `greeting`, where that is given. */
+export function answers(port: number, greeting = ''): Promise<boolean> {
+  const { promise, resolve } = Promise.withResolvers<boolean>()
+  const socket = connect(port, '127.0.0.1')
+  socket.once('connect', () => {
+    if (greeting === '') resolve(true)
+  })
+  socket.once('data', (bytes) => resolve(bytes.toString('latin1').startsWith(greeting)))
+  socket.once('error', () => resolve(false))
+  socket.once('close', () => resolve(false))
+  socket.setTimeout(2000, () => resolve(false))
+  return promise.finally(() => socket.destroy())
+}
+
+/** Whether a request for `url` gets an answer, one that is fine where that is `wanted`. */
+export async function responds(url: string, wanted = false): Promise<boolean> {
+  try {
+    return (await fetch(url)).ok || !wanted
+  } catch {
+    return false
+  }
+}
+
+/** Sockets of this process. */
+export function openSockets(): number {
+  const files = readdirSync('/proc/self/fd').map((fd) => {
+    try {
+      return readlinkSync(`/proc/self/fd/${fd}`)
+    } catch {
+      return ''
+    }
+  })
+  return files.filter((file) => file.startsWith('socket:')).length
 }
 
 /** What a process started, and so on. */

@@ -1,10 +1,9 @@
 /** A real OpenSSH server with accounts of its own; those of this machine, and all its files, stay as they are. */
 import { execFileSync } from 'node:child_process'
 import fs from 'node:fs'
-import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { freePort, installPackages, Service } from './service.ts'
+import { answers, freePort, installPackages, type Service, startService } from './service.ts'
 
 export const password = 'a password of the test'
 export const passphrase = 'a passphrase of the test'
@@ -29,10 +28,8 @@ export interface SshdOptions {
  * who logs in with `key`, has SFTP alone, is locked into a directory, and can write in its `upload` only. Programs of this
  * machine see the files of both below `home` and `jail`.
  */
-export interface Sshd {
+export interface Sshd extends Service {
   readonly port: number
-  /** Everything that belongs to it. */
-  readonly directory: string
   readonly knownHosts: string
   readonly key: string
   readonly keyWithPassphrase: string
@@ -45,13 +42,6 @@ export interface Sshd {
   readonly small: string
   /** Within `home`, and read-only for the server. */
   readonly readOnly: string
-  stop(): Promise<void>
-  /** After `stop`, on the same port. */
-  start(): Promise<void>
-  freeze(): void
-  thaw(): void
-  /** Stops it and removes its directory. */
-  [Symbol.asyncDispose](): Promise<void>
 }
 
 /** Starts one. @throws Error when it cannot be started */
@@ -129,23 +119,15 @@ export async function startSshd({
       `exec /usr/sbin/sshd -D -e -f ${within('config')}`,
     ].join('\n'),
   )
-  const start = () =>
-    Service.start({
-      name: 'sshd',
-      command: ['sh', within('start')],
-      log: within('log'),
-      ready: () => answers(port),
-    })
-  let service: Service | undefined
-  try {
-    service = await start()
-  } catch (error) {
-    fs.rmSync(directory, { recursive: true })
-    throw error
-  }
-  return {
-    port,
+  const service = await startService({
+    name: 'sshd',
     directory,
+    command: ['sh', within('start')],
+    ready: () => answers(port, 'SSH-'),
+  })
+  return {
+    ...service,
+    port,
     knownHosts: within('known_hosts'),
     key: within('key'),
     keyWithPassphrase: within('key_passphrase'),
@@ -155,16 +137,6 @@ export async function startSshd({
     jail: within('jail'),
     small: within('small'),
     readOnly: within('home/read-only'),
-    stop: async () => service?.stop(),
-    async start() {
-      service = await start()
-    },
-    freeze: () => service?.freeze(),
-    thaw: () => service?.thaw(),
-    async [Symbol.asyncDispose]() {
-      await service?.stop()
-      fs.rmSync(directory, { recursive: true })
-    },
   }
 }
 
@@ -172,19 +144,4 @@ export async function startSshd({
 export function makeKey(file: string, type: string, secret = ''): void {
   const bits = type === 'rsa' ? ['-b', '2048'] : []
   execFileSync('ssh-keygen', ['-q', '-t', type, ...bits, '-N', secret, '-C', 'test', '-f', file])
-}
-
-/** Whether something speaks SSH there. */
-function answers(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(port, '127.0.0.1')
-    const done = (outcome: boolean) => {
-      socket.destroy()
-      resolve(outcome)
-    }
-    socket.once('data', (bytes) => done(bytes.toString('latin1').startsWith('SSH-')))
-    socket.once('error', () => done(false))
-    socket.once('close', () => done(false))
-    socket.setTimeout(2000, () => done(false))
-  })
 }

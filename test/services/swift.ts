@@ -1,27 +1,17 @@
 /** A real Swift, its data in a directory of its own: it keeps its own users (tempauth), and trusts a Keystone if there is one. */
 import fs from 'node:fs'
-import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import type { Keystone } from './keystone.ts'
-import { freePort, installPackages, Service } from './service.ts'
+import { answers, freePort, installPackages, responds, type Service, startService } from './service.ts'
 
 /** Of Swift itself. `keeper` may do everything in the account, `guest` nothing. */
 export const keeper = { user: 'test:keeper', key: 'key-of-the-keeper' }
 export const guest = { user: 'test:guest', key: 'key-of-the-guest' }
 
-export interface Swift {
+export interface Swift extends Service {
   /** Where its own users log in. */
   readonly authUrl: string
-  /** Everything that belongs to it. */
-  readonly directory: string
-  /** Ends it as a power cut would. */
-  stop(): Promise<void>
-  /** After `stop`, with the same data on the same ports. */
-  start(): Promise<void>
-  freeze(): void
-  thaw(): void
-  [Symbol.asyncDispose](): Promise<void>
 }
 
 export interface SwiftOptions {
@@ -138,35 +128,16 @@ export async function startSwift(options: SwiftOptions = {}): Promise<Swift> {
     `memcached -l 127.0.0.1 -p ${cache} -U 0 -u root -m 64 &`,
     `exec /usr/bin/python3 ${path.join(import.meta.dirname, 'openstack/run_swift.py')} ${directory}`,
   ])
-  const start = () =>
-    Service.start({
-      name: 'swift',
-      command: ['sh', within('start')],
-      log: within('log'),
-      ready: async () =>
-        (await Promise.all([...backends.map(listens), ...ports.map(isHealthy)])).every((well) => well),
-    })
-  let service: Service
-  try {
-    service = await start()
-  } catch (error) {
-    fs.rmSync(directory, { recursive: true })
-    throw error
-  }
-  return {
-    authUrl: `http://127.0.0.1:${ports[0]}/auth/v1.0`,
+  const service = await startService({
+    name: 'swift',
     directory,
-    stop: () => service.stop(),
-    async start() {
-      service = await start()
+    command: ['sh', within('start')],
+    async ready() {
+      const healthy = ports.map((port) => responds(`http://127.0.0.1:${port}/healthcheck`, true))
+      return (await Promise.all([...backends.map((port) => answers(port)), ...healthy])).every((well) => well)
     },
-    freeze: () => service.freeze(),
-    thaw: () => service.thaw(),
-    async [Symbol.asyncDispose]() {
-      await service.stop()
-      fs.rmSync(directory, { recursive: true })
-    },
-  }
+  })
+  return { ...service, authUrl: `http://127.0.0.1:${ports[0]}/auth/v1.0` }
 }
 
 /** What lets a proxy ask `keystone` who is who. */
@@ -192,26 +163,6 @@ async function trust(keystone: Keystone): Promise<readonly string[]> {
     'include_service_catalog = false',
     'service_token_roles_required = false',
   ]
-}
-
-function listens(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(port, '127.0.0.1')
-    const done = (outcome: boolean) => {
-      socket.destroy()
-      resolve(outcome)
-    }
-    socket.once('connect', () => done(true))
-    socket.once('error', () => done(false))
-  })
-}
-
-async function isHealthy(port: number): Promise<boolean> {
-  try {
-    return (await fetch(`http://127.0.0.1:${port}/healthcheck`)).status === 200
-  } catch {
-    return false
-  }
 }
 
 /** Puts an object as any client of Swift would, whatever its name; the container is made. */

@@ -2,6 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import type { Context, OptionDeclarations } from '@freezer/sdk'
 import { Failure, splitPipeline, throwIfAborted } from '@freezer/sdk'
+import { endedOnAbort } from '../child.ts'
 import type { CommandSpec, Invocation } from '../invocation.ts'
 import { containerOptions } from '../options.ts'
 import type { Outcome } from '../output/reporter.ts'
@@ -19,9 +20,6 @@ export const execSpec: CommandSpec<typeof containerOptions, typeof ownOptions> =
   hooked: true,
 }
 
-/** Milliseconds from the polite request to end to the one that is not asked. */
-const patience = 5000
-
 /** @throws Failure `usage`; `hook` when the last program fails, or one cannot be run; `interrupted` */
 export async function exec(
   { options }: Invocation<typeof containerOptions, typeof ownOptions>,
@@ -30,16 +28,12 @@ export async function exec(
   const programs = splitPipeline(options.command)
   const names = programs.map(([name = '']) => name)
   if (options.dryRun) return { json: { programs: names }, lines: [`Would run ${names.join(' | ')}`] }
+  throwIfAborted(signal)
   const children: ChildProcess[] = []
   const stop = (name: NodeJS.Signals) => {
     for (const child of children) child.kill(name)
   }
-  let hard: NodeJS.Timeout | undefined
-  const abort = () => {
-    stop('SIGTERM')
-    hard = setTimeout(() => stop('SIGKILL'), patience)
-  }
-  signal.addEventListener('abort', abort)
+  using _ = endedOnAbort(stop, signal)
   try {
     const ends = programs.map(([program = '', ...args], at) => {
       const before = children.at(-1)
@@ -68,8 +62,6 @@ export async function exec(
     }
     return { json: { programs: names }, lines: [] }
   } finally {
-    signal.removeEventListener('abort', abort)
-    clearTimeout(hard)
     stop('SIGKILL')
   }
 }

@@ -1,10 +1,7 @@
 import type { OptionDeclarations } from '@freezer/sdk'
 import { argumentInput } from '../argument.ts'
-import { FreezerCommand } from '../command.ts'
-import type { CommandSpec, Invocation } from '../invocation.ts'
 import type { Outcome } from '../output/reporter.ts'
-
-const none = {} satisfies OptionDeclarations
+import { PlainCommand, type PlainInvocation, plainSpec } from '../plain.ts'
 
 const ownOptions = {
   shell: {
@@ -15,15 +12,9 @@ const ownOptions = {
   },
 } as const satisfies OptionDeclarations
 
-const spec: CommandSpec<typeof none, typeof ownOptions> = {
-  selectors: none,
-  options: ownOptions,
-  providers: () => [],
-  kinds: [],
-  positional: [{ label: 'SHELL', option: 'shell', help: 'bash, zsh or fish' }],
-}
+const spec = plainSpec(ownOptions, [{ label: 'SHELL', option: 'shell', help: 'bash, zsh or fish' }])
 
-export default class Completion extends FreezerCommand<typeof none, typeof ownOptions> {
+export default class Completion extends PlainCommand<typeof ownOptions> {
   static override summary = 'Print a script that completes commands and options in a shell.'
   static override description =
     'The script knows the options of the plugins that are installed now: print it again after installing one. It ' +

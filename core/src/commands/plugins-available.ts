@@ -1,18 +1,9 @@
-import type { OptionDeclarations } from '@freezer/sdk'
-import { FreezerCommand } from '../command.ts'
-import type { CommandSpec, Invocation } from '../invocation.ts'
 import type { Outcome } from '../output/reporter.ts'
+import { PlainCommand, type PlainInvocation, plainSpec } from '../plain.ts'
 
-const none = {} satisfies OptionDeclarations
+const spec = plainSpec({})
 
-const spec: CommandSpec<typeof none, typeof none> = {
-  selectors: none,
-  options: none,
-  providers: () => [],
-  kinds: [],
-}
-
-export default class PluginsAvailable extends FreezerCommand<typeof none, typeof none> {
+export default class PluginsAvailable extends PlainCommand<Record<never, never>> {
   static override summary = 'Show the plugins of this project, and which of them are not installed.'
   static override description =
     'The list is as old as this version of Freezer. Plugins of others are installed by their name.'
@@ -20,7 +11,7 @@ export default class PluginsAvailable extends FreezerCommand<typeof none, typeof
   static override examples = ['<%= config.bin %> plugins available']
   static spec = spec
 
-  async perform({ registry }: Invocation<typeof none, typeof none>): Promise<Outcome> {
+  async perform({ registry }: PlainInvocation<Record<never, never>>): Promise<Outcome> {
     const [{ availablePlugins }, { availableOutcome }] = await Promise.all([
       import('../available.ts'),
       import('../output/plugins.ts'),

@@ -1,12 +1,9 @@
 import type { Context, OptionDeclarations } from '@freezer/sdk'
 import { argumentInput } from '../argument.ts'
-import { FreezerCommand } from '../command.ts'
 import type { OpenRun } from '../composition.ts'
-import type { CommandSpec, Invocation } from '../invocation.ts'
 import type { Output } from '../output/output.ts'
 import type { Outcome } from '../output/reporter.ts'
-
-const none = {} satisfies OptionDeclarations
+import { PlainCommand, type PlainInvocation, plainSpec } from '../plain.ts'
 
 const ownOptions = {
   package: { type: 'string', value: 'PACKAGE', required: true, help: 'The same as PACKAGE' },
@@ -24,23 +21,17 @@ const ownOptions = {
   },
 } as const satisfies OptionDeclarations
 
-type Given = Invocation<typeof none, typeof ownOptions>
+type Given = PlainInvocation<typeof ownOptions>
 
-const spec: CommandSpec<typeof none, typeof ownOptions> = {
-  selectors: none,
-  options: ownOptions,
-  providers: () => [],
-  kinds: [],
-  positional: [
-    {
-      label: 'PACKAGE',
-      option: 'package',
-      help: 'Name of a plugin that is there, or the directory of a package',
-    },
-  ],
-}
+const spec = plainSpec(ownOptions, [
+  {
+    label: 'PACKAGE',
+    option: 'package',
+    help: 'Name of a plugin that is there, or the directory of a package',
+  },
+])
 
-export default class PluginsCheck extends FreezerCommand<typeof none, typeof ownOptions> {
+export default class PluginsCheck extends PlainCommand<typeof ownOptions> {
   static override summary = 'Put a plugin through the checks of its contracts.'
   static override description =
     'Runs here what the authors of plugins run in their tests. A storage must be empty before, and is emptied again and again. ' +

@@ -1,10 +1,7 @@
 import type { OptionDeclarations } from '@freezer/sdk'
 import { argumentInput } from '../argument.ts'
-import { FreezerCommand } from '../command.ts'
-import type { CommandSpec, Invocation } from '../invocation.ts'
 import type { Outcome } from '../output/reporter.ts'
-
-const none = {} satisfies OptionDeclarations
+import { PlainCommand, type PlainInvocation, plainSpec } from '../plain.ts'
 
 const ownOptions = {
   kind: {
@@ -18,20 +15,14 @@ const ownOptions = {
   dir: { type: 'path', value: 'DIR', help: 'Where to make it; ./freezer-KIND-NAME when not given' },
 } as const satisfies OptionDeclarations
 
-type Given = Invocation<typeof none, typeof ownOptions>
+type Given = PlainInvocation<typeof ownOptions>
 
-const spec: CommandSpec<typeof none, typeof ownOptions> = {
-  selectors: none,
-  options: ownOptions,
-  providers: () => [],
-  kinds: [],
-  positional: [
-    { label: 'KIND', option: 'kind', help: 'storage, mode, snapshot, engine, codec or notifier' },
-    { label: 'NAME', option: 'name', help: 'What it is called on the command line: --storage NAME' },
-  ],
-}
+const spec = plainSpec(ownOptions, [
+  { label: 'KIND', option: 'kind', help: 'storage, mode, snapshot, engine, codec or notifier' },
+  { label: 'NAME', option: 'name', help: 'What it is called on the command line: --storage NAME' },
+])
 
-export default class PluginsCreate extends FreezerCommand<typeof none, typeof ownOptions> {
+export default class PluginsCreate extends PlainCommand<typeof ownOptions> {
   static override summary = 'Begin a plugin of your own.'
   static override description =
     'Writes a package that builds, passes its tests and works at once. What is in it is yours to change; docs/writing-a-plugin.md ' +

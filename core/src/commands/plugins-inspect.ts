@@ -1,26 +1,17 @@
 import type { OptionDeclarations } from '@freezer/sdk'
 import { argumentInput } from '../argument.ts'
-import { FreezerCommand } from '../command.ts'
-import type { CommandSpec, Invocation } from '../invocation.ts'
 import type { Outcome } from '../output/reporter.ts'
-
-const none = {} satisfies OptionDeclarations
+import { PlainCommand, type PlainInvocation, plainSpec } from '../plain.ts'
 
 const ownOptions = {
   package: { type: 'string', value: 'PACKAGE', required: true, help: 'The same as PACKAGE' },
 } as const satisfies OptionDeclarations
 
-type Given = Invocation<typeof none, typeof ownOptions>
+type Given = PlainInvocation<typeof ownOptions>
 
-const spec: CommandSpec<typeof none, typeof ownOptions> = {
-  selectors: none,
-  options: ownOptions,
-  providers: () => [],
-  kinds: [],
-  positional: [{ label: 'PACKAGE', option: 'package', help: 'Name of a plugin' }],
-}
+const spec = plainSpec(ownOptions, [{ label: 'PACKAGE', option: 'package', help: 'Name of a plugin' }])
 
-export default class PluginsInspect extends FreezerCommand<typeof none, typeof ownOptions> {
+export default class PluginsInspect extends PlainCommand<typeof ownOptions> {
   static override summary = 'Show where a plugin came from, what it is and what it provides.'
   static override description =
     'The digest is over its files and those of the packages that it needs, as "plugins lock" writes it. The integrity is that ' +

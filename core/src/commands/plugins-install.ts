@@ -1,37 +1,21 @@
-import type { Context, OptionDeclarations } from '@freezer/sdk'
+import type { Context } from '@freezer/sdk'
 import { argumentInput } from '../argument.ts'
-import { FreezerCommand } from '../command.ts'
-import type { CommandSpec, Invocation } from '../invocation.ts'
 import type { Outcome } from '../output/reporter.ts'
+import { PlainCommand, type PlainInvocation, plainSpec } from '../plain.ts'
+import { packagesOptions } from '../plugins/options.ts'
 
-const none = {} satisfies OptionDeclarations
+type Given = PlainInvocation<typeof packagesOptions>
 
-const ownOptions = {
-  package: { type: 'list', value: 'PACKAGE', help: 'The same as PACKAGE' },
-  scripts: {
-    type: 'boolean',
-    help: 'Let the package, and what it needs, run their install scripts\nnpm must allow them too.',
+const spec = plainSpec(packagesOptions, [
+  {
+    label: 'PACKAGE',
+    option: 'package',
+    multiple: true,
+    help: 'Name of a package, NAME@VERSION, a tarball of "npm pack", or an address: whatever npm can install',
   },
-} as const satisfies OptionDeclarations
+])
 
-type Given = Invocation<typeof none, typeof ownOptions>
-
-const spec: CommandSpec<typeof none, typeof ownOptions> = {
-  selectors: none,
-  options: ownOptions,
-  providers: () => [],
-  kinds: [],
-  positional: [
-    {
-      label: 'PACKAGE',
-      option: 'package',
-      multiple: true,
-      help: 'Name of a package, NAME@VERSION, a tarball of "npm pack", or an address: whatever npm can install',
-    },
-  ],
-}
-
-export default class PluginsInstall extends FreezerCommand<typeof none, typeof ownOptions> {
+export default class PluginsInstall extends PlainCommand<typeof packagesOptions> {
   static override summary = 'Install a plugin.'
   static override description =
     'A plugin is code that runs with all your rights, and sees your files and passphrases: install what you trust. npm fetches ' +

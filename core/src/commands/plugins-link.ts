@@ -1,26 +1,19 @@
 import type { OptionDeclarations } from '@freezer/sdk'
 import { argumentInput } from '../argument.ts'
-import { FreezerCommand } from '../command.ts'
-import type { CommandSpec, Invocation } from '../invocation.ts'
 import type { Outcome } from '../output/reporter.ts'
-
-const none = {} satisfies OptionDeclarations
+import { PlainCommand, type PlainInvocation, plainSpec } from '../plain.ts'
 
 const ownOptions = {
   directory: { type: 'path', value: 'DIR', required: true, help: 'The same as DIR' },
 } as const satisfies OptionDeclarations
 
-type Given = Invocation<typeof none, typeof ownOptions>
+type Given = PlainInvocation<typeof ownOptions>
 
-const spec: CommandSpec<typeof none, typeof ownOptions> = {
-  selectors: none,
-  options: ownOptions,
-  providers: () => [],
-  kinds: [],
-  positional: [{ label: 'DIR', option: 'directory', help: 'Directory of the package, built' }],
-}
+const spec = plainSpec(ownOptions, [
+  { label: 'DIR', option: 'directory', help: 'Directory of the package, built' },
+])
 
-export default class PluginsLink extends FreezerCommand<typeof none, typeof ownOptions> {
+export default class PluginsLink extends PlainCommand<typeof ownOptions> {
   static override summary = 'Use a plugin from the directory where you work on it.'
   static override description = 'Nothing is copied: what you build there is what runs next.'
   static override usage = 'plugins link DIR [FLAGS]'

@@ -1,18 +1,9 @@
-import type { OptionDeclarations } from '@freezer/sdk'
-import { FreezerCommand } from '../command.ts'
-import type { CommandSpec, Invocation } from '../invocation.ts'
 import type { Outcome } from '../output/reporter.ts'
+import { PlainCommand, type PlainInvocation, plainSpec } from '../plain.ts'
 
-const none = {} satisfies OptionDeclarations
+const spec = plainSpec({})
 
-const spec: CommandSpec<typeof none, typeof none> = {
-  selectors: none,
-  options: none,
-  providers: () => [],
-  kinds: [],
-}
-
-export default class PluginsList extends FreezerCommand<typeof none, typeof none> {
+export default class PluginsList extends PlainCommand<Record<never, never>> {
   static override summary = 'Show the plugins, and what each provides.'
   static override description =
     'Those that are part of Freezer, those that were installed or linked, and those that were refused, with the reason.'
@@ -20,7 +11,7 @@ export default class PluginsList extends FreezerCommand<typeof none, typeof none
   static override examples = ['<%= config.bin %> plugins list', '<%= config.bin %> plugins list --json']
   static spec = spec
 
-  async perform({ registry }: Invocation<typeof none, typeof none>): Promise<Outcome> {
+  async perform({ registry }: PlainInvocation<Record<never, never>>): Promise<Outcome> {
     const { pluginListOutcome } = await import('../output/plugins.ts')
     return pluginListOutcome(registry)
   }

@@ -1,28 +1,19 @@
 import type { OptionDeclarations } from '@freezer/sdk'
 import { argumentInput } from '../argument.ts'
-import { FreezerCommand } from '../command.ts'
-import type { CommandSpec, Invocation } from '../invocation.ts'
 import type { Outcome } from '../output/reporter.ts'
-
-const none = {} satisfies OptionDeclarations
+import { PlainCommand, type PlainInvocation, plainSpec } from '../plain.ts'
 
 const ownOptions = {
   lockFile: { type: 'path', value: 'FILE', help: 'The same as FILE' },
 } as const satisfies OptionDeclarations
 
-type Given = Invocation<typeof none, typeof ownOptions>
+type Given = PlainInvocation<typeof ownOptions>
 
-const spec: CommandSpec<typeof none, typeof ownOptions> = {
-  selectors: none,
-  options: ownOptions,
-  providers: () => [],
-  kinds: [],
-  positional: [
-    { label: 'FILE', option: 'lockFile', help: 'File to write; that of --plugin-lock when not given' },
-  ],
-}
+const spec = plainSpec(ownOptions, [
+  { label: 'FILE', option: 'lockFile', help: 'File to write; that of --plugin-lock when not given' },
+])
 
-export default class PluginsLock extends FreezerCommand<typeof none, typeof ownOptions> {
+export default class PluginsLock extends PlainCommand<typeof ownOptions> {
   static override summary = 'Write down which plugins are allowed, with digests of their files.'
   static override description =
     'Allows what is installed and linked now. With --plugin-lock FILE, plugin_lock in an ini file or FREEZER_PLUGIN_LOCK, every ' +

@@ -1,28 +1,19 @@
 import type { OptionDeclarations } from '@freezer/sdk'
 import { argumentInput } from '../argument.ts'
-import { FreezerCommand } from '../command.ts'
-import type { CommandSpec, Invocation } from '../invocation.ts'
 import type { Outcome } from '../output/reporter.ts'
-
-const none = {} satisfies OptionDeclarations
+import { PlainCommand, type PlainInvocation, plainSpec } from '../plain.ts'
 
 const ownOptions = {
   package: { type: 'string', value: 'PACKAGE', required: true, help: 'The same as PACKAGE' },
 } as const satisfies OptionDeclarations
 
-type Given = Invocation<typeof none, typeof ownOptions>
+type Given = PlainInvocation<typeof ownOptions>
 
-const spec: CommandSpec<typeof none, typeof ownOptions> = {
-  selectors: none,
-  options: ownOptions,
-  providers: () => [],
-  kinds: [],
-  positional: [
-    { label: 'PACKAGE', option: 'package', help: 'Name of a plugin that was installed or linked' },
-  ],
-}
+const spec = plainSpec(ownOptions, [
+  { label: 'PACKAGE', option: 'package', help: 'Name of a plugin that was installed or linked' },
+])
 
-export default class PluginsUninstall extends FreezerCommand<typeof none, typeof ownOptions> {
+export default class PluginsUninstall extends PlainCommand<typeof ownOptions> {
   static override summary = 'Take away a plugin that was installed or linked.'
   static override description = 'Of a linked one only the link goes. What is part of Freezer stays.'
   static override usage = 'plugins uninstall PACKAGE [FLAGS]'

@@ -1,34 +1,21 @@
-import type { Context, OptionDeclarations } from '@freezer/sdk'
+import type { Context } from '@freezer/sdk'
 import { argumentInput } from '../argument.ts'
-import { FreezerCommand } from '../command.ts'
-import type { CommandSpec, Invocation } from '../invocation.ts'
 import type { Outcome } from '../output/reporter.ts'
+import { PlainCommand, type PlainInvocation, plainSpec } from '../plain.ts'
+import { packagesOptions } from '../plugins/options.ts'
 
-const none = {} satisfies OptionDeclarations
+type Given = PlainInvocation<typeof packagesOptions>
 
-const ownOptions = {
-  package: { type: 'list', value: 'PACKAGE', help: 'The same as PACKAGE' },
-  scripts: { type: 'boolean', help: 'Let the package, and what it needs, run their install scripts' },
-} as const satisfies OptionDeclarations
+const spec = plainSpec(packagesOptions, [
+  {
+    label: 'PACKAGE',
+    option: 'package',
+    multiple: true,
+    help: 'Only these; every one of the registry when not given',
+  },
+])
 
-type Given = Invocation<typeof none, typeof ownOptions>
-
-const spec: CommandSpec<typeof none, typeof ownOptions> = {
-  selectors: none,
-  options: ownOptions,
-  providers: () => [],
-  kinds: [],
-  positional: [
-    {
-      label: 'PACKAGE',
-      option: 'package',
-      multiple: true,
-      help: 'Only these; every one of the registry when not given',
-    },
-  ],
-}
-
-export default class PluginsUpdate extends FreezerCommand<typeof none, typeof ownOptions> {
+export default class PluginsUpdate extends PlainCommand<typeof packagesOptions> {
   static override summary = 'Install the newest versions of the plugins that came from the registry.'
   static override description =
     'A version that this Freezer cannot use is not installed: the one that is there stays. Also mends plugins after Freezer ' +

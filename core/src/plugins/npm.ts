@@ -1,7 +1,7 @@
 /** npm, run as the person would run it: with their registry, their proxy and their credentials. */
-import { spawn } from 'node:child_process'
 import type { FailureCode } from '@freezer/sdk'
 import { Failure, throwIfAborted } from '@freezer/sdk'
+import { runChild } from '../child.ts'
 
 /** What npm calls its failures, and what they mean here. All else is `plugin`. */
 const codes: Readonly<Record<string, FailureCode>> = {
@@ -20,7 +20,10 @@ const codes: Readonly<Record<string, FailureCode>> = {
   ENOSPC: 'no-space',
 }
 
-/** Lines of npm's own words that a failure repeats. */
+/** Lines of npm's own words that are kept: its failures come last. */
+const linesKept = 200
+
+/** Lines of them that a failure repeats. */
 const linesShown = 4
 
 /**
@@ -36,33 +39,27 @@ export async function npm(
   signal: AbortSignal,
 ): Promise<void> {
   throwIfAborted(signal)
-  const { promise, resolve, reject } = Promise.withResolvers<{ status: number | null; said: string }>()
-  const child = spawn('npm', ['--no-audit', '--no-fund', '--loglevel=error', ...words], {
-    cwd: directory,
-    stdio: ['ignore', 'ignore', 'pipe'],
+  const said: string[] = []
+  const { status } = await runChild({
+    words: ['npm', '--no-audit', '--no-fund', '--loglevel=error', ...words],
+    directory,
+    line(text, from) {
+      if (from === 'stderr' && said.push(text) > linesKept) said.shift()
+    },
     signal,
-  })
-  let said = ''
-  child.stderr.setEncoding('utf8').on('data', (text: string) => {
-    said = (said + text).slice(-65_536)
-  })
-  child.on('error', reject)
-  child.on('close', (status) => resolve({ status, said }))
-  const ended = await promise.catch((error: NodeJS.ErrnoException) => {
-    throwIfAborted(signal)
+  }).catch((error: NodeJS.ErrnoException) => {
     throw new Failure('plugin', `Cannot ${what}: npm cannot be run (${error.code}).`, {
       remedy: 'Install npm; it comes with Node.',
       cause: error,
     })
   })
-  if (ended.status === 0) return
+  if (status === 0) return
   throwIfAborted(signal)
-  throw failureOf(ended.said, what)
+  throw failureOf(said, what)
 }
 
-function failureOf(said: string, what: string): Failure {
+function failureOf(said: readonly string[], what: string): Failure {
   const lines = said
-    .split('\n')
     .map((line) => /^npm (?:error|ERR!)\s*(.*)$/.exec(line)?.[1] ?? '')
     .filter((line) => line !== '' && !line.includes('complete log of this run'))
   const code = lines.map((line) => /^code (\w+)$/.exec(line)?.[1]).find((found) => found !== undefined) ?? ''

@@ -62,6 +62,12 @@ export function fromServer(error: unknown, what: string): Failure {
   )
 }
 
+export function noContainer(path: string, host: string): Failure {
+  return new Failure('not-found', `There is no container ${path} on ${host}.`, {
+    remedy: 'Check the path, and that the disk it should be on is mounted there.',
+  })
+}
+
 export function clash(path: string, cause: unknown): Failure {
   return new Failure('refused', `${path} cannot be both a blob and a directory.`, { cause })
 }

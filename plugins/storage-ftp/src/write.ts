@@ -4,12 +4,15 @@ import { blobPath, temporaryDirectory } from '@freezer/paths'
 import { Failure, isFailure, type Storage, throwIfAborted } from '@freezer/sdk'
 import type { Connection } from './connection.ts'
 import type { Container } from './container.ts'
-import { clash, fromServer, isFull, isRefusal, replyOf } from './failures.ts'
+import { clash, fromServer, isFull, isRefusal, noContainer, replyOf } from './failures.ts'
 import { canEnter, entriesOf, isUnknownCommand, lookUp, rename, sizeOf, tidy } from './files.ts'
 import { timeOf } from './listing.ts'
 
 /** Attempts to put a file into a directory that others remove as soon as it is empty. */
 const maxAttempts = 100
+
+/** Attempts to make a directory that is there when it is made and gone when it is looked for, or the other way round. */
+const maxLooks = 10
 
 /** Attempts to put a file into the place of another while others do the same. */
 const maxMoves = 20
@@ -51,14 +54,19 @@ export function writer({ server, path: container, host }: Container): Pick<Stora
     work: () => Promise<void>,
   ): Promise<void> {
     for (let attempt = 1; ; attempt++) {
+      let isThere = false
       try {
         await ensureDirectory(connection, directory, signal)
+        isThere = true
         await work()
         return
       } catch (error) {
         directories.clear()
         throwIfAborted(signal)
-        const again = (isRefusal(error) || isGone(error)) && !(await canEnter(connection, directory, signal))
+        const isGone = error instanceof DirectoryGone
+        if (!isGone && !isRefusal(error)) throw error
+        if (!(await canEnter(connection, container, signal))) throw noContainer(container, host)
+        const again = isGone || (isThere && !(await canEnter(connection, directory, signal)))
         if (!again || attempt === maxAttempts) throw error
       }
     }
@@ -157,7 +165,7 @@ export async function prepareContainer(
   })
 }
 
-function unlessRefused(error: unknown): void {
+function unlessRefused(error: unknown): undefined {
   if (replyOf(error) === undefined) throw error
 }
 
@@ -214,28 +222,30 @@ async function keepPrivate(connection: Connection, directory: string, signal: Ab
 
 /** Makes `directory`, also when another process made it just now, and says whether it was made here. */
 async function ensure(connection: Connection, directory: string, signal: AbortSignal): Promise<boolean> {
-  try {
-    await connection.command(`MKD ${directory}`, signal)
-    return true
-  } catch (error) {
-    // No answer means "it is there".
-    if (!isRefusal(error) || (await canEnter(connection, directory, signal))) {
-      if (isRefusal(error)) return false
-      throw error
-    }
-    const found = await lookUp(connection, directory, signal)
-    if (found?.kind === 'file') throw clash(directory, error)
-    if (found === undefined) throw error
-    if (found.kind === 'other') {
-      throw new Failure('not-found', `${directory} leads to no directory that can be entered.`, {
-        remedy: 'Check where that link leads.',
+  for (let look = 1; ; look++) {
+    try {
+      await connection.command(`MKD ${directory}`, signal)
+      return true
+    } catch (error) {
+      if (!isRefusal(error)) throw error
+      // No answer means "it is there"; and who looks may find that it is gone again.
+      if (await canEnter(connection, directory, signal)) return false
+      await checkDirectoryOf(connection, directory, signal)
+      const found = await lookUp(connection, directory, signal).catch(unlessRefused)
+      if (found?.kind === 'file') throw clash(directory, error)
+      if (found?.kind === 'other') {
+        throw new Failure('not-found', `${directory} leads to no directory that can be entered.`, {
+          remedy: 'Check where that link leads.',
+          cause: error,
+        })
+      }
+      if (look < maxLooks) continue
+      if (found?.kind !== 'directory') throw error
+      throw new Failure('denied', `Cannot enter ${directory}: permission denied.`, {
+        remedy: 'Give the account the right to do so, or use another directory.',
         cause: error,
       })
     }
-    throw new Failure('denied', `Cannot enter ${directory}: permission denied.`, {
-      remedy: 'Give the account the right to do so, or use another directory.',
-      cause: error,
-    })
   }
 }
 
@@ -316,8 +326,16 @@ async function checkSize(
   })
 }
 
-function isGone(error: unknown): boolean {
-  return isFailure(error) && error.code === 'not-found'
+/** The directory that something is put into is not there: somebody removed it because it was empty. */
+class DirectoryGone extends Failure {}
+
+/** @throws DirectoryGone unless the directory of `path` is there */
+async function checkDirectoryOf(connection: Connection, path: string, signal: AbortSignal): Promise<void> {
+  const directory = posix.dirname(path)
+  if (await canEnter(connection, directory, signal)) return
+  throw new DirectoryGone('unavailable', `${directory} was removed while something was put there.`, {
+    remedy: 'Try again.',
+  })
 }
 
 /** `error` as a failure. A server says no more than that it did not work, so what could be the matter is looked at. */

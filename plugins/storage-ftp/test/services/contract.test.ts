@@ -1,9 +1,8 @@
-import { readdirSync, readlinkSync } from 'node:fs'
 import path from 'node:path'
 import { after, describe, test } from 'node:test'
 import { storageContract } from '@freezer/sdk/testing'
 import { startFtpd } from '../../../../test/services/ftpd.ts'
-import { plantFile } from '../../../../test/services/service.ts'
+import { openSockets, plantFile } from '../../../../test/services/service.ts'
 import { keeper, open, type Security } from './support.ts'
 
 const server = await startFtpd()
@@ -13,36 +12,26 @@ after(() => plain[Symbol.asyncDispose]())
 
 let opened = 0
 
-/** Connections of this process. */
-function openHandles(): number {
-  const files = readdirSync('/proc/self/fd').map((fd) => {
-    try {
-      return readlinkSync(`/proc/self/fd/${fd}`)
-    } catch {
-      return ''
-    }
-  })
-  return files.filter((file) => file.startsWith('socket:')).length
-}
-
 for (const security of ['plain', 'explicit', 'implicit'] satisfies Security[]) {
   describe(`an account of ProFTPD, TLS ${security}`, () => {
     const openOne = () => open(keeper(server, `container${opened++}`, security))
     const many = security === 'plain' ? 1050 : 200
     const plant = async (key: string, content: Uint8Array) =>
       plantFile(path.join(server.home, `container${opened - 1}`), key, content)
-    for (const check of storageContract(openOne, { openHandles, many, plant })) test(check.name, check.run)
+    for (const check of storageContract(openOne, { openHandles: openSockets, many, plant }))
+      test(check.name, check.run)
   })
 }
 
 describe('a single connection', () => {
   const openOne = () => open({ ...keeper(server, `container${opened++}`), ftpConnections: 1 })
-  for (const check of storageContract(openOne, { openHandles, many: 100 })) test(check.name, check.run)
+  for (const check of storageContract(openOne, { openHandles: openSockets, many: 100 }))
+    test(check.name, check.run)
 })
 
 describe('a server that lists for people alone, and never renames onto a file', () => {
   const openOne = () => open(keeper(plain, `container${opened++}`))
-  for (const check of storageContract(openOne, { openHandles, many: 300 })) {
+  for (const check of storageContract(openOne, { openHandles: openSockets, many: 300 })) {
     // It cannot replace a file at once: for a moment a reader finds none.
     if (check.name === 'shows whole blobs alone while others put, list and remove') continue
     test(check.name, check.run)

@@ -1,7 +1,7 @@
-import { readdirSync, readlinkSync } from 'node:fs'
 import { after, describe, test } from 'node:test'
 import { storageContract } from '@freezer/sdk/testing'
 import { startS3rver } from '../../../../test/services/s3rver.ts'
+import { openSockets } from '../../../../test/services/service.ts'
 import { putObject, startSwift } from '../../../../test/services/swift.ts'
 import { accessOf, open, valuesOf } from './support.ts'
 
@@ -12,27 +12,17 @@ after(() => s3rver[Symbol.asyncDispose]())
 
 let opened = 0
 
-/** Connections of this process. */
-function openHandles(): number {
-  const files = readdirSync('/proc/self/fd').map((fd) => {
-    try {
-      return readlinkSync(`/proc/self/fd/${fd}`)
-    } catch {
-      return ''
-    }
-  })
-  return files.filter((file) => file.startsWith('socket:')).length
-}
-
 describe('a bucket of Swift', () => {
   const openOne = () => open(valuesOf(accessOf(swift), `bucket-${opened++}`))
   const plant = (key: string, content: Uint8Array) => putObject(swift, `bucket-${opened - 1}`, key, content)
-  for (const check of storageContract(openOne, { openHandles, plant })) test(check.name, check.run)
+  for (const check of storageContract(openOne, { openHandles: openSockets, plant }))
+    test(check.name, check.run)
 })
 
 describe('a prefix in a bucket of Swift', () => {
   const openOne = () => open(valuesOf(accessOf(swift), `shared-bucket/a prefix+ü&<'*/${opened++}`))
-  for (const check of storageContract(openOne, { openHandles, many: 100 })) test(check.name, check.run)
+  for (const check of storageContract(openOne, { openHandles: openSockets, many: 100 }))
+    test(check.name, check.run)
 })
 
 /**
@@ -53,7 +43,7 @@ const beyondIt = [
 
 describe('a bucket of s3rver', () => {
   const openOne = () => open(valuesOf(s3rver, `bucket-${opened++}`))
-  for (const check of storageContract(openOne, { openHandles })) {
+  for (const check of storageContract(openOne, { openHandles: openSockets })) {
     if (!beyondIt.includes(check.name)) test(check.name, check.run)
   }
 })

@@ -1,7 +1,7 @@
-import { readdirSync, readlinkSync } from 'node:fs'
 import { after, describe, test } from 'node:test'
 import { storageContract } from '@freezer/sdk/testing'
 import { startKeystone } from '../../../../test/services/keystone.ts'
+import { openSockets } from '../../../../test/services/service.ts'
 import { putObject, startSwift } from '../../../../test/services/swift.ts'
 import { asKeeper, open } from './support.ts'
 
@@ -16,23 +16,12 @@ const many = 350
 
 let opened = 0
 
-/** Sockets of this process. */
-function openHandles(): number {
-  const names = readdirSync('/proc/self/fd').map((fd) => {
-    try {
-      return readlinkSync(`/proc/self/fd/${fd}`)
-    } catch {
-      return ''
-    }
-  })
-  return names.filter((name) => name.startsWith('socket:')).length
-}
-
 describe('a Swift that keeps its own users', () => {
   const openOne = () => open(asKeeper(server.authUrl, `container ${opened++}`))
   const plant = (key: string, content: Uint8Array) =>
     putObject(server, `container ${opened - 1}`, key, content)
-  for (const check of storageContract(openOne, { openHandles, many, plant })) test(check.name, check.run)
+  for (const check of storageContract(openOne, { openHandles: openSockets, many, plant }))
+    test(check.name, check.run)
 })
 
 describe('names that begin with something, in a container with others', () => {
@@ -43,7 +32,8 @@ describe('names that begin with something, in a container with others', () => {
     await other.close?.()
     return open(asKeeper(server.authUrl, `${container}/host%2F ö/x`))
   }
-  for (const check of storageContract(openOne, { openHandles, many })) test(check.name, check.run)
+  for (const check of storageContract(openOne, { openHandles: openSockets, many }))
+    test(check.name, check.run)
 })
 
 describe('a Swift behind Keystone, whose tokens live for forty seconds', () => {
@@ -55,5 +45,6 @@ describe('a Swift behind Keystone, whose tokens live for forty seconds', () => {
       osPassword: password,
       osProjectName: 'demo',
     })
-  for (const check of storageContract(openOne, { openHandles, many })) test(check.name, check.run)
+  for (const check of storageContract(openOne, { openHandles: openSockets, many }))
+    test(check.name, check.run)
 })
