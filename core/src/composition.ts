@@ -53,6 +53,8 @@ export interface Access {
   readonly everywhere?: boolean
   /** Of several storages, the one whose keys the others take over. */
   readonly keysFrom?: string | undefined
+  /** Of several storages, put right where what opens the container is damaged. */
+  readonly repairs?: boolean
 }
 
 type Secrets = Pick<RepositoryAccess, 'passphrase' | 'keyFile' | 'recipient'>
@@ -156,14 +158,20 @@ async function openContainer(
   const secrets = run.resolve(tokens.secrets)
   const [storage, codecs] = await Promise.all([opening, run.resolve(tokens.codecs)])
   const context = run.resolve(tokens.context)
-  const { create, reads = false, keysFrom } = run.resolve(tokens.access)
+  const { create, reads = false, keysFrom, repairs = false } = run.resolve(tokens.access)
   const { registry } = run.resolve(tokens.invocation)
   const asked = { storage, readers: () => registry.all('reader') }
   // What would become a container of ours may be one of another program.
   const beforeMaking = (one: Storage) => refuseForeign({ ...asked, storage: one }, context.signal)
+  const onRepaired = (name: string, key: string) =>
+    context.report({
+      type: 'log',
+      level: 'warn',
+      message: `${key} was damaged on ${name}, and is put right.`,
+    })
   try {
     const access = { storage, codecs, ...secrets, keysFrom, beforeMaking, signal: context.signal }
-    return await openRepository(access, create)
+    return await openRepository(repairs ? { ...access, onRepaired } : access, create)
   } catch (error) {
     if (create || !isFailure(error) || error.code !== 'not-found') throw error
     if (!reads) await refuseForeign(asked, context.signal)

@@ -266,6 +266,74 @@ describe('the same container', () => {
     assert.equal(await tree.restored(b, other), 'under the new key')
   })
 
+  test('one that could not be opened alone is left out by its name, and put right where that is asked for', async () => {
+    const [a, b] = [memoryStorage(), memoryStorage()]
+    const mirrors = [
+      { name: 'a', storage: a },
+      { name: 'b', storage: b },
+    ]
+    const opened = async (onRepaired?: (storage: string, key: string) => void) => {
+      const storage = new MirroredStorage(mirrors, { least: 1 })
+      await openRepository({ storage, ...secret('x'), onRepaired }, false)
+      return storage.lost.map(({ name, failure }) => `${name} ${failure.code}`)
+    }
+    const both = new MirroredStorage(mirrors, { least: 2 })
+    const repository = await openRepository({ storage: both, ...secret('x') }, true)
+    // Its file proves nothing to another passphrase but by the repository key.
+    await addKey(repository, { kind: 'passphrase', bytes: Buffer.from('y') }, quietContext())
+    const keys = [...a.blobs.keys()].filter((key) => key.startsWith('keys/') || key === 'freezer')
+    assert.equal(keys.length, 3)
+    for (const key of keys) {
+      const sound = Buffer.from(a.blobs.get(key) ?? '')
+      const flipped = Buffer.from(
+        sound
+          .toString()
+          .replace(/("wrapped": *")(.)/, (_, head, first) => head + (first === 'A' ? 'B' : 'A')),
+      )
+      const bad = [
+        sound.subarray(0, -9),
+        Buffer.from('{}'),
+        Buffer.alloc(100_000),
+        ...(key === 'freezer' ? [] : [flipped]),
+      ]
+      for (const { name, storage } of mirrors) {
+        for (const bytes of bad) {
+          assert.notDeepEqual(bytes, sound)
+          storage.blobs.set(key, bytes)
+          assert.deepEqual(await opened(), [`${name} damaged`], key)
+          const repaired: string[] = []
+          assert.deepEqual(await opened((...what) => repaired.push(what.join(' '))), [], key)
+          assert.deepEqual(repaired, [`${name} ${key}`])
+          assert.deepEqual(Buffer.from(storage.blobs.get(key) ?? ''), sound)
+          assert.deepEqual(await opened(), [])
+        }
+      }
+    }
+  })
+
+  test('one that lost its keys gets them back from another that has the same backups', async () => {
+    using tree = new SmallTree()
+    const { storage, storages } = mirrored(['a', 'b'])
+    const mine = { passphrase: Buffer.from('x') }
+    await tree.backUp(storage, mine, 'content')
+    for (const [name, from] of [
+      ['a', 'b'],
+      ['b', 'a'],
+    ] as const) {
+      const one = storages.get(name) ?? memoryStorage()
+      for (const key of one.blobs.keys()) if (key.startsWith('keys/')) one.blobs.delete(key)
+      const again = new MirroredStorage(storage.live, { least: 1 })
+      const open = (keysFrom?: string) => openRepository({ storage: again, ...secret('x'), keysFrom }, true)
+      await open().catch((error: unknown) => assert.ok(isFailure(error) && error.code === 'damaged', name))
+      assert.deepEqual(
+        again.lost.map(({ failure }) => failure.code),
+        ['key'],
+      )
+      await openRepository({ storage, ...secret('x'), keysFrom: from }, true)
+      assert.equal(await tree.restored(one, mine), 'content')
+    }
+  })
+
   test('another container is refused by its name; one whose keys are behind is left out', async () => {
     const [a, b] = [memoryStorage(), memoryStorage()]
     await openRepository({ storage: a, ...secret('x') }, true)

@@ -53,7 +53,7 @@ export default class Heal extends FreezerCommand<typeof selectors, typeof ownOpt
   async perform({ options }: Given, context: Context, open: OpenRun): Promise<Outcome> {
     const { healStorages } = await import('@freezer/sdk')
     const { keysFrom, readData, dryRun } = options
-    await using run = open({ create: true, everywhere: true, keysFrom, dryRun })
+    await using run = open({ create: true, everywhere: true, keysFrom, repairs: !dryRun, dryRun })
     const result = await healStorages({ repository: await run.repository(), readData, dryRun }, context)
     const { healOutcome } = await import('../output/heal.ts')
     return healOutcome(result)

@@ -11,6 +11,7 @@ import { isWrapped, type KeyRecord } from './key-records.ts'
 import { keyFileLimit, listKeyFiles, openKeyring } from './keyring.ts'
 import { markerBytes } from './marker.ts'
 import { keysPrefix, manifestsPrefix, markerKey, mirroredKey, recipientPrefix } from './names.ts'
+import { findSpoilt, readOpeningFiles } from './opening-files.ts'
 import type { Secret } from './wrapping.ts'
 
 const mirrored = { format: 'freezer mirrored', version: 1 } as const
@@ -61,8 +62,19 @@ export async function relateKeys(
   if (keys.length === reference.keys.length && keys.every((id, at) => id === reference.keys[at]))
     return 'same'
   if (keys.some((id) => reference.keys.includes(id))) return 'behind'
+  const lacks = keys.length === 0 || reference.keys.length === 0
+  // The key files of one may be lost.
+  if (lacks && (await shareBackup(reference, look, signal))) return 'behind'
   if (keys.length === 0 || reference.keys.length === 0 || secret === undefined) return 'other'
   return (await shareKey(reference, look, secret, signal)) ? 'behind' : 'other'
+}
+
+/** Whether two containers list a backup of the same id: nobody makes another one of it. */
+async function shareBackup(a: ContainerLook, b: ContainerLook, signal: AbortSignal): Promise<boolean> {
+  const keys = new Set<string>()
+  for await (const { key } of a.storage.list(manifestsPrefix, signal)) keys.add(key)
+  for await (const { key } of b.storage.list(manifestsPrefix, signal)) if (keys.has(key)) return true
+  return false
 }
 
 /** Whether a secret opens two containers to a repository key that both have. */
@@ -121,6 +133,7 @@ async function takeOverKeys(
   signal: AbortSignal,
 ): Promise<void> {
   const right = await openKeyring(reference.storage, reference.keys, secret, signal)
+  if (look.keys.length === 0) return seedContainer(reference, look.storage, signal)
   const own = await openKeyring(look.storage, look.keys, secret, signal)
   if (own.keys.some(({ fingerprint }) => right.key(fingerprint) === undefined)) {
     throw new Failure('refused', `${look.name} has a repository key that ${reference.name} does not know.`, {
@@ -170,13 +183,18 @@ export interface Alignment {
   readonly create: boolean
   /** The one whose keys the others take over. */
   readonly keysFrom?: string | undefined
+  /**
+   * Puts right what a container is opened with (its marker, its key files) where that is damaged on one and sound on another;
+   * told of each. A storage where it is damaged is lost otherwise.
+   */
+  readonly onRepaired?: ((name: string, key: string) => void) | undefined
   /** Called with each that is no container of ours yet, before anything is put on any. */
   readonly beforeMaking?: ((storage: Storage) => Promise<void>) | undefined
 }
 
 /**
- * Makes sure that all storages hold the same container, each in a place of its own, before it is written to. Empty ones are made ready with `create`;
- * one whose keys are not those of the others is lost to the run.
+ * Makes sure that all storages hold the same container, each in a place of its own, before it is written to. Empty ones are
+ * made ready with `create`; one whose keys are not those of the others, or damaged, is lost to the run.
  *
  * @param secret that opens the container
  * @throws Failure `refused` for a storage that holds another container; `configuration` for two that are one place; of
@@ -185,7 +203,7 @@ export interface Alignment {
 export async function alignMirrors(
   storage: MirroredStorage,
   secret: Secret | undefined,
-  { create, keysFrom, beforeMaking }: Alignment,
+  { create, keysFrom, beforeMaking, onRepaired }: Alignment,
   signal: AbortSignal,
 ): Promise<void> {
   const looks = await storage.each(signal, (one, name) => lookAtContainer(one, name, signal))
@@ -227,11 +245,48 @@ export async function alignMirrors(
       }
     }
   }
+  if (reference !== undefined) {
+    const ready = looks.filter((look) => isReady(look, reference)).map(({ name }) => name)
+    await comparePlaces(storage, ready, reference, secret, onRepaired, signal)
+  }
   if (!create) return
   await storage.each(signal, async (one, name) => {
     const look = looks.find((other) => other.name === name)
     if (reference !== undefined && !isReady(look, reference)) await seedContainer(reference, one, signal)
     if (look?.mirrored !== true) await noteMirrored(one, signal)
+  })
+}
+
+/** Loses, or puts right, the storages among `ready` that cannot be opened alone because a file is damaged there. */
+async function comparePlaces(
+  storage: MirroredStorage,
+  ready: readonly string[],
+  { keys }: ContainerLook,
+  secret: Secret | undefined,
+  onRepaired: Alignment['onRepaired'],
+  signal: AbortSignal,
+): Promise<void> {
+  const places = await storage.each(signal, async (one, name) =>
+    ready.includes(name) ? readOpeningFiles(one, name, keys, signal) : [],
+  )
+  for (const { name, storage: one, key, sound } of await findSpoilt(places.flat(), secret, signal)) {
+    if (onRepaired === undefined) {
+      storage.lose(name, spoilt(key))
+      continue
+    }
+    try {
+      await one.put(key, [sound], signal)
+      onRepaired(name, key)
+    } catch (error) {
+      throwIfAborted(signal)
+      storage.lose(name, error)
+    }
+  }
+}
+
+function spoilt(key: string): Failure {
+  return new Failure('damaged', `Its file ${key} is damaged, and it cannot be opened alone.`, {
+    remedy: '"freezer heal" puts it right.',
   })
 }
 

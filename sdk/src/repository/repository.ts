@@ -12,7 +12,7 @@ import { keepPassphrase, passphraseOf } from './codec-passphrase.ts'
 import { createKeyring, type Keyring, listKeyFiles, openKeyring } from './keyring.ts'
 import { RepositoryKey } from './keys.ts'
 import { type CodecUse, decodeManifest, encodeManifest, type Manifest, manifestLimit } from './manifest.ts'
-import { marker, markerBytes } from './marker.ts'
+import { marker, markerBytes, parseMarker } from './marker.ts'
 import { alignMirrors } from './mirrors.ts'
 import {
   type BackupName,
@@ -46,6 +46,11 @@ export interface RepositoryAccess {
   readonly recipient?: Uint8Array | undefined
   /** Of several storages, the one whose keys are the right ones; the others take them over. */
   readonly keysFrom?: string | undefined
+  /**
+   * Of several storages, those where the marker or a key file is damaged, and sound on another, have it put right; told of
+   * each. Without it they are lost to the run.
+   */
+  readonly onRepaired?: ((storage: string, key: string) => void) | undefined
   /** Called before a container is made on a storage that has none of Freezer's: may throw, and nothing is made there then. */
   readonly beforeMaking?: ((storage: Storage) => Promise<void>) | undefined
   readonly signal?: AbortSignal | undefined
@@ -306,8 +311,8 @@ export async function openRepository(access: RepositoryAccess, create: boolean):
   const { storage, signal = new AbortController().signal } = access
   const secret = secretOf(access)
   if (storage instanceof MirroredStorage) {
-    const { keysFrom, recipient, beforeMaking } = access
-    const alignment = { create: create || recipient !== undefined, keysFrom, beforeMaking }
+    const { keysFrom, recipient, beforeMaking, onRepaired } = access
+    const alignment = { create: create || recipient !== undefined, keysFrom, beforeMaking, onRepaired }
     await alignMirrors(storage, secret, alignment, signal)
   }
   const marked = await checkMarker(storage, signal)
@@ -434,12 +439,4 @@ async function checkMarker(storage: Storage, signal: AbortSignal): Promise<boole
           : 'Bring it back from another copy of the container.',
     },
   )
-}
-
-function parseMarker(text: string): Partial<Record<keyof typeof marker, unknown>> | undefined {
-  try {
-    return JSON.parse(text) as Partial<Record<keyof typeof marker, unknown>>
-  } catch {
-    return undefined
-  }
 }
