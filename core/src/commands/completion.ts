@@ -28,7 +28,7 @@ export default class Completion extends PlainCommand<typeof ownOptions> {
   static override args = argumentInput(spec.positional)
   static spec = spec
 
-  async perform({ options, registry }: Invocation<typeof none, typeof ownOptions>): Promise<Outcome> {
+  async perform({ options, registry }: PlainInvocation<typeof ownOptions>): Promise<Outcome> {
     const [{ manual }, { programs }, { completionScript }] = await Promise.all([
       import('../manual.ts'),
       import('../completion/words.ts'),

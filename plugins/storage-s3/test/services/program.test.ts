@@ -20,7 +20,12 @@ const byOptions = ['--access-key', s3rver.accessKey, '--secret-key-file', secret
 
 testLevels(scratch, 'Swift', [...byEnvironment, '--container', 'backups/a host'])
 testLevels(scratch, 's3rver', [
-  ...['--storage', 's3', '--endpoint', s3rver.endpoint, '--container', 'backups/a host'],
+  '--storage',
+  's3',
+  '--endpoint',
+  s3rver.endpoint,
+  '--container',
+  'backups/a host',
   ...byOptions,
 ])
 testKilledBackup(scratch, [...byEnvironment, '--container', 'killed'])
