@@ -276,22 +276,31 @@ async function moveAside(
   throwIfAborted(signal)
   // An abort in between would leave no blob of that name.
   const toTheEnd = AbortSignal.timeout(moveTime)
+  let isAside = false
   for (let attempt = 1; ; attempt++) {
-    const moved = await tried(() => rename(connection, to, aside, toTheEnd))
+    isAside ||= await tried(() => rename(connection, to, aside, toTheEnd))
     try {
       await rename(connection, from, to, toTheEnd)
-      if (moved) await tried(() => connection.command(`DELE ${aside}`, toTheEnd))
+      if (isAside) await tried(() => connection.command(`DELE ${aside}`, toTheEnd))
       return
     } catch (error) {
       if (!isRefusal(error)) throw error
-      // Somebody else was faster, or the old one must come back.
-      if (moved && !(await tried(() => rename(connection, aside, to, toTheEnd)))) {
-        const there = await lookUp(connection, to, toTheEnd)
-        if (there?.kind === 'file') await tried(() => connection.command(`DELE ${aside}`, toTheEnd))
-      }
+      if (isAside) isAside = !(await moveBack(connection, aside, to, toTheEnd))
       if (attempt === maxMoves) throw error
     }
   }
+}
+
+/** Gives an older blob its name again, or removes it where another has that by now; false when neither could be done. */
+async function moveBack(
+  connection: Connection,
+  aside: string,
+  to: string,
+  signal: AbortSignal,
+): Promise<boolean> {
+  if (await tried(() => rename(connection, aside, to, signal))) return true
+  const there = await lookUp(connection, to, signal).catch(unlessRefused)
+  return there?.kind === 'file' && (await tried(() => connection.command(`DELE ${aside}`, signal)))
 }
 
 /** Whether the server did it; false when it refuses. */

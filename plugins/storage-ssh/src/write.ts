@@ -141,7 +141,9 @@ export function writer({ server, path: container, host }: Container): Pick<Stora
         await syncDirectory(channel, await removeEmpty(channel, posix.dirname(path), signal), signal)
       } catch (error) {
         if (statusOf(error) === status.noSuchFile) return
-        if (statusOf(error) !== undefined && (await isDirectory(channel, path, signal)) === true) return
+        // What cannot be looked at may be anything.
+        const look = () => isDirectory(channel, path, signal).catch(() => undefined)
+        if (statusOf(error) !== undefined && (await look()) === true) return
         throw await explain(channel, container, path, error, `remove ${path} on ${host}`, host)
       }
     },
@@ -245,45 +247,45 @@ async function move(channel: Channel, from: string, to: string, signal: AbortSig
  * one cannot take its place. Between the two, and when killed there, no blob has that name.
  */
 async function moveAside(channel: Channel, from: string, to: string, signal: AbortSignal): Promise<void> {
+  const aside = `${from}.old`
+  let isAside = false
   for (let attempt = 1; ; attempt++) {
+    // An abort while the older one is aside would leave no blob of that name.
+    const stop = isAside ? AbortSignal.timeout(moveTime) : signal
     try {
-      await rename(channel, from, to, signal)
+      await rename(channel, from, to, stop)
+      if (isAside) await tidy((end) => removeFile(channel, aside, end))
       return
     } catch (error) {
+      if (isAside) isAside = !(await moveBack(channel, aside, to))
       if (statusOf(error) !== status.failure || attempt === maxAttempts) throw error
     }
-    const aside = `${from}.old`
+    if (isAside) continue
     throwIfAborted(signal)
-    // An abort in between would leave no blob of that name.
-    const toTheEnd = AbortSignal.timeout(moveTime)
     try {
       if (await isDirectory(channel, to, signal)) throw clash(to, undefined)
-      await rename(channel, to, aside, toTheEnd)
+      await rename(channel, to, aside, AbortSignal.timeout(moveTime))
+      isAside = true
     } catch (error) {
       // Somebody else moved it.
       if (statusOf(error) !== status.noSuchFile) throw error
-      continue
     }
-    try {
-      await rename(channel, from, to, toTheEnd)
-    } catch (error) {
-      await tidy((stop) => moveBack(channel, aside, to, stop))
-      if (statusOf(error) !== status.failure) throw error
-      continue
-    }
-    await tidy((stop) => removeFile(channel, aside, stop))
-    return
   }
 }
 
-/** Gives an older blob its name again, unless another has that by now. */
-async function moveBack(channel: Channel, aside: string, to: string, signal: AbortSignal): Promise<void> {
-  try {
-    await rename(channel, aside, to, signal)
-  } catch (error) {
-    if ((await isDirectory(channel, to, signal)) !== false) throw error
-    await removeFile(channel, aside, signal)
-  }
+/** Gives an older blob its name again, or removes it where another has that by now; false when neither could be done. */
+async function moveBack(channel: Channel, aside: string, to: string): Promise<boolean> {
+  let done = false
+  await tidy(async (signal) => {
+    try {
+      await rename(channel, aside, to, signal)
+    } catch (error) {
+      if ((await isDirectory(channel, to, signal)) !== false) throw error
+      await removeFile(channel, aside, signal)
+    }
+    done = true
+  })
+  return done
 }
 
 async function syncFile(file: Handle, signal: AbortSignal): Promise<void> {
