@@ -152,7 +152,12 @@ async function exchange(outgoing: http.ClientRequest, { body, pace }: HttpReques
   for (const piece of pieces(body)) {
     // Ends with the request at the latest: whoever is interrupted destroys it.
     await pace?.(piece.length)
-    if (settled.signal.aborted) break
+    if (settled.signal.aborted) {
+      const message = await answered
+      // The rest of the body would be expected on this connection, where the next request must not be.
+      message.once('close', () => outgoing.destroy())
+      return message
+    }
     if (!outgoing.write(piece)) await once(outgoing, 'drain', { signal: settled.signal }).catch(() => {})
   }
   outgoing.end()

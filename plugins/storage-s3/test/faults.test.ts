@@ -3,8 +3,9 @@ import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import http from 'node:http'
-import type { AddressInfo } from 'node:net'
+import net, { type AddressInfo } from 'node:net'
 import { after, beforeEach, test } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
 import { checkOptions, isFailure, quietContext, type Storage } from '@freezer/sdk'
 import { s3 } from '../src/index.ts'
 
@@ -318,6 +319,46 @@ test('a put carries its digests, a connection that was kept and is gone is no fa
   for (let at = 0; at < 5; at++)
     await storage.put('k', [Buffer.alloc(300_000, at), Buffer.from('end')], signal)
   assert.equal(count, 5)
+  await storage.close?.()
+})
+
+test('a put that is refused before all of it was sent is not in the way of the next request', async (t) => {
+  const busy = net.createServer((socket) => {
+    let text = ''
+    /** Bytes of a body that are to come. */
+    let left = 0
+    socket.on('error', () => {})
+    socket.on('data', (bytes) => {
+      text += bytes.subarray(left).toString('latin1')
+      left = Math.max(0, left - bytes.length)
+      if (!text.includes('\r\n\r\n')) return
+      const [head = '', ...rest] = text.split('\r\n\r\n')
+      text = ''
+      const answer = (status: string, body: string) =>
+        socket.write(`HTTP/1.1 ${status}\r\nContent-Length: ${body.length}\r\n\r\n${body}`)
+      if (!head.startsWith('PUT ')) {
+        answer('200 OK', head.includes('list-type') ? emptyPage : 'content')
+        return
+      }
+      left = Number(/content-length: (\d+)/i.exec(head)?.[1]) - rest.join('\r\n\r\n').length
+      answer('503 Slow Down', '')
+      // The body fills what lies between, and the answer comes first.
+      socket.pause()
+      setTimeout(() => socket.resume(), 300)
+    })
+  })
+  busy.listen(0, '127.0.0.1')
+  await once(busy, 'listening')
+  t.after(() => busy.close())
+  const endpoint = `http://127.0.0.1:${(busy.address() as AddressInfo).port}`
+  const storage = await open({ endpoint, s3Timeout: 5000 })
+  const chunks = Array.from({ length: 64 }, () => Buffer.alloc(512 * 1024))
+  for (let at = 0; at < 3; at++) {
+    await fails(storage.put('k', chunks, signal), 'unavailable', /busy/)
+    // By then the connection could be taken for one that is free.
+    await pause(600)
+    assert.equal(await read(storage), 'content')
+  }
   await storage.close?.()
 })
 
