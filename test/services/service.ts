@@ -165,8 +165,12 @@ function hasEnded(child: ChildProcess): boolean {
 async function end(child: ChildProcess): Promise<void> {
   if (child.pid === undefined || hasEnded(child)) return
   const ended = once(child, 'close')
+  const processes = descendants(child.pid)
   child.kill('SIGKILL')
   await ended
+  // They end a moment later, and until then they answer, hold their ports, and write to their files.
+  const isThere = (pid: number) => fs.existsSync(`/proc/${pid}`)
+  for (const last = Date.now() + startTime; processes.some(isThere) && Date.now() < last; await pause(10));
 }
 
 /** Whether somebody listens at `port`, and what they say begins with `greeting`, where that is given. */

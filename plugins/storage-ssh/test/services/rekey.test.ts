@@ -34,7 +34,7 @@ async function read(storage: Storage, key: string): Promise<string> {
 
 /** How often a server and its clients began to use new keys. */
 function exchanges({ directory }: Sshd): number {
-  return readFileSync(path.join(directory, 'log'), 'utf8').split('SSH2_MSG_NEWKEYS received').length - 1
+  return readFileSync(path.join(directory, 'output'), 'utf8').split('SSH2_MSG_NEWKEYS received').length - 1
 }
 
 const servers = [
