@@ -210,7 +210,12 @@ export function openSockets(): number {
 
 /** What a process started, and so on. */
 function descendants(pid: number): number[] {
-  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8')
+  let children = ''
+  try {
+    children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8')
+  } catch {
+    // It has ended meanwhile.
+  }
   return children
     .split(' ')
     .filter((word) => word !== '')
